@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,7 +83,7 @@ def list_(  # noqa: PLR0913  one parameter an option
     wanted = ConversationFilters(
         endpoints=(endpoint,) if endpoint else (),
         realm=realm,
-        address=address,
+        address=_ip(address),
         zone=zone,
         service=service,
         port=port,
@@ -220,7 +221,7 @@ def export(
         flows = segments.scan(
             site.settings.data, _time("--since", since), _time("--until", until) if until else 2**60
         )
-        if address:
+        if address := _ip(address):
             flows = flows.filter((pl.col("client") == address) | (pl.col("server") == address))
         if service:
             flows = flows.filter(pl.col("service") == service)
@@ -230,6 +231,14 @@ def export(
             _flow(row) for row in flows.sort("start_us", descending=True).head(limit).collect().to_dicts()
         ]
     emit({"flows": rows}, as_json=as_json, human=lambda: _csv(rows))
+
+
+def _ip(text: str) -> str:
+    """Read an address as it is kept; empty stays empty."""
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError as error:
+        raise InputError("--address", "an address of IP: 10.1.2.7, 2001:db8::7") from error
 
 
 def _plain(one: Conversation) -> dict[str, Any]:

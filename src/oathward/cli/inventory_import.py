@@ -321,11 +321,11 @@ def _tell(outcome: Outcome, *, dry: bool) -> None:
 def _tell_rows(report: Report) -> None:
     counts = report.counts
     print(
-        f"{counts['rows']} rows: {counts['new']} new, {counts['same']} the same, {counts['differs']} differ, {counts['unclear']} unclear;"
-        f" {counts['duplicates']} claim what an earlier row has, {counts['gone']} endpoints are gone from the list."
+        f"{counts['rows']:,} rows: {counts['new']:,} new, {counts['same']:,} the same, {counts['differs']:,} differ, {counts['unclear']:,} unclear;"
+        f" {counts['duplicates']:,} claim what an earlier row has, {counts['gone']:,} endpoints are gone from the list."
     )
     for attribute, count in report.differing.most_common():
-        print(f"  {attribute}: differs in {count}")
+        print(f"  {attribute}: differs in {count:,}")
     for one in report.differences[:SHOWN_MAX]:
         others = "; ".join(f"{other.value} ({other.source})" for other in one.others)
         say(f"  {one.file}, line {one.line}, {one.attribute}: {one.value}; known: {others}")
@@ -338,6 +338,8 @@ def _tell_rows(report: Report) -> None:
         say(
             f"  {twice.file}, line {twice.line}: its {twice.mark} stands in {twice.first[0]}, line {twice.first[1]} already{why}"
         )
+    for row in report.unclear[:SHOWN_MAX]:
+        say(f"  {row.file}, line {row.line}: unclear, several endpoints have its {row.mark}")
     for gone in report.gone[:SHOWN_MAX]:
         say(f"  {gone.endpoint} {gone.tag}: is in the list no more")
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from oathward.endpoints.model import EndpointRow, Whole
 
 _TIMES = ("first_us", "last_us", "lifecycle_us")
+CELL_MAX = 40
+_HEADS = ("id", "name", "type", "make and model", "unit", "declared", "last heard (UTC)")
 _EQUAL = typer.Option(
     "--where", metavar="ATTRIBUTE=VALUE", help="Only with this value: type=infusion-pump; many at once."
 )
@@ -100,21 +102,13 @@ def list_(  # noqa: PLR0913  one parameter an option
                 "Nothing was seen yet: oathward observe PATH reads what sensors wrote, oathward inventory import FILE a list."
             )
             return
-        if found.rows:
-            say(
-                "id                                    name  type  make and model  unit  declared  last heard (UTC)"
-            )
-        for row in found.rows:
-            what = " ".join(filter(None, (row.make, row.model))) or "unknown"
-            marks = ", in conflict" if row.conflicts else ""
-            say(
-                f"{row.id}  {row.title or '-'}  {row.type or 'unknown'}  {what}"
-                f"  {row.unit or '-'}  {'declared as ' + row.device if row.device else 'undeclared'}{marks}"
-                f"  {_heard(row.last_us)}"
-            )
-        say(
-            f"{len(found.rows)} of {found.total} listed{f'; more: --after {found.after!r}' if found.after else ''}."
-        )
+        if not found.total:
+            say("None is as asked for.")
+            return
+        for line in _columns([_HEADS, *(_cells(row) for row in found.rows)]):
+            say(line)
+        more = f"; more: --after {found.after!r}" if found.after else ""
+        say(f"{len(found.rows):,} of {found.total:,} listed{more}.")
 
     value = {"endpoints": [_plain(row) for row in found.rows], "total": found.total, "after": found.after}
     emit(value, as_json=as_json, human=human)
@@ -228,11 +222,31 @@ def _whole(found: Whole) -> dict[str, Any]:
 
 def _plain(row: Any) -> dict[str, Any]:
     """Give a row's fields; times as ISO 8601, null where there is none."""
-    fields = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+    if dataclasses.is_dataclass(row):
+        fields = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+    else:
+        fields = row._asdict()
     return {
         name.removesuffix("_us"): (_time(value) if value else None) if name.endswith("_us") else value
         for name, value in fields.items()
     }
+
+
+def _cells(row: EndpointRow) -> tuple[str, ...]:
+    what = " ".join(filter(None, (row.make, row.model))) or "unknown"
+    declared = f"declared as {row.device}" if row.device else "undeclared"
+    heard = minute(_time(row.last_us)) if row.last_us else "never heard"
+    return (
+        *(row.id, row.title or "-", row.type or "unknown", what, row.unit or "-"),
+        declared + (", in conflict" if row.conflicts else ""),
+        heard,
+    )
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Put cells below their heads; what is longer than ``CELL_MAX`` moves its own row alone."""
+    widths = [min(max(map(len, column)), CELL_MAX) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _heard(at_us: int) -> str:

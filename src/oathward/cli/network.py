@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
-from oathward.cli.output import DataOption, JsonOption, console, emit, say
+from oathward.cli.output import DataOption, JsonOption, console, emit, minute, say
 from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 
 if TYPE_CHECKING:
+    from oathward.network.model import PlanRow
     from oathward.network.plan import Checked
     from oathward.vault.opened import Opened
 
@@ -117,6 +119,7 @@ def show(
             human=lambda: say("  ".join(f"{name}: {text}" for name, text in value.items() if text)),
         )
         return
+    rows.sort(key=_by_place)
     found = [row._asdict() for row in rows]
 
     def human() -> None:
@@ -166,15 +169,21 @@ def sources(
         names = ("name", "observer", "realm", "flows", "statements", "refused", "last", "read")
         table = Table(*names)
         for one in found:
-            table.add_row(
-                *(
-                    escape(f"{one[name]:,}" if isinstance(one[name], int) else str(one[name]))
-                    for name in names
-                )
-            )
+            table.add_row(*(escape(_cell(one[name], name)) for name in names))
         console().print(table)
 
     emit({"sources": found}, as_json=as_json, human=human)
+
+
+def _by_place(row: PlanRow) -> tuple[str, int, Any, int]:
+    net = ip_network(row.network)
+    return row.realm, net.version, net.network_address, net.prefixlen
+
+
+def _cell(value: object, name: str) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return minute(str(value)) if name in {"last", "read"} else str(value)
 
 
 def _checked(site: Opened, file: str, realm: str) -> Checked:

@@ -260,17 +260,17 @@ _CAME = {
 
 
 def _tell_unread(sources: list[dict[str, Any]]) -> None:
-    for state, words in (
-        ("known", "had nothing new"),
-        ("unknown", "are of no format that is read here"),
-        ("empty", "are empty"),
-        ("skipped", "were passed over: links, no regular files, or not to be read"),
-        ("grown", "were read when they were shorter, and can only be read whole"),
-    ):
-        names = [one["name"] for one in sources if one["state"] == state]
+    for state, one, words in (
+        ("known", "had nothing new", "had nothing new"),
+        ("unknown", "is of no format that is read here", "are of no format that is read here"),
+        ("empty", "is empty", "are empty"),
+        ("skipped", "was passed over: a link, no regular file, or not to be read", "were passed over: links, no regular files, or not to be read"),
+        ("grown", "was read when it was shorter, and can only be read whole", "were read when they were shorter, and can only be read whole"),
+    ):  # fmt: skip
+        names = [row["name"] for row in sources if row["state"] == state]
         if names:
             more = f" and {len(names) - NAMES_MAX:,} more" if len(names) > NAMES_MAX else ""
-            say(f"{len(names):,} {words}: {', '.join(names[:NAMES_MAX])}{more}")
+            say(f"{len(names):,} {one if len(names) == 1 else words}: {', '.join(names[:NAMES_MAX])}{more}")
             if state == "unknown" and any(name.lower().endswith(LISTS) for name in names):
                 print(
                     "Lists of devices: oathward inventory import; a plan of addresses: oathward network plan import"

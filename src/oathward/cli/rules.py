@@ -24,6 +24,7 @@ APP = typer.Typer(
     no_args_is_help=True,
 )
 SHOWN_MAX = 40
+TIMES_MAX = 1_000_000
 _DAY_US = 86_400_000_000
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="How the site calls the device.")]
@@ -168,7 +169,7 @@ def show(
 
     def human() -> None:
         for rule in ruleset.rules:
-            hits = "" if rule.hits is None else f"  [{rule.hits} packets]"
+            hits = "" if rule.hits is None else f"  [{rule.hits:,} packets]"
             print(f"{rule.place}: {_plain(rule.text)}{hits}")
             for words in rule.unclear:
                 print(f"  not understood: {_plain(words)}")
@@ -223,17 +224,22 @@ def _print(found: Comparison) -> None:
         ("Rules that no flow met", [f"{rule.place}: {rule.text}" for rule in found.unused]),
         ("Rules that no sensor saw in use, and that count packets", [f"{rule.place}: {rule.text}" for rule in found.counted]),
         ("Rules that never decide", [f"{rule.place}: after {', '.join(one.place for one in by) or 'nothing leads there'}" for rule, by in found.shadowed]),
-        ("Rules wider than their flows", [f"{one.rule.place}: {one.permitted // one.used:,} times\n    {one.proposal or 'too many to name'}" for one in found.wider]),
-        ("Flows that were answered though the rules stop them", [f"{one.flow.client} to {one.flow.server} {one.flow.transport}/{one.flow.port}: {', '.join(rule.place for rule in one.rules) or 'policy'}" for one in found.against]),
-        ("Flows that the rules stop, and that nobody answered", [f"{one.flow.client} to {one.flow.server} {one.flow.transport}/{one.flow.port}: {', '.join(rule.place for rule in one.rules) or 'policy'}" for one in found.stopped]),
-        ("Undecided", [f"{count} flows: {why}" for why, count in found.undecided.items()]),
+        ("Rules wider than their flows", [f"{one.rule.place}: {_times(one.permitted // one.used)}\n    {one.proposal or 'too many to name'}" for one in found.wider]),
+        ("Flows that were answered though the rules stop them", [f"{one.flow.client} to {one.flow.server} {one.flow.transport}/{one.flow.port}: {', '.join(rule.place for rule in one.rules) or 'the policy at the end'}" for one in found.against]),
+        ("Flows that the rules stop, and that nobody answered", [f"{one.flow.client} to {one.flow.server} {one.flow.transport}/{one.flow.port}: {', '.join(rule.place for rule in one.rules) or 'the policy at the end'}" for one in found.stopped]),
+        ("Undecided", [f"{count:,} flows: {why}" for why, count in found.undecided.items()]),
     )  # fmt: skip
     for title, rows in parts:
-        print(f"\n{title}: {len(rows)}")
+        print(f"\n{title}: {len(rows):,}")
         for row in rows[:SHOWN_MAX]:
             print(f"  {_plain(row)}")
         if len(rows) > SHOWN_MAX:
-            print(f"  and {len(rows) - SHOWN_MAX} more; --json has them all")
+            print(f"  and {len(rows) - SHOWN_MAX:,} more; --json has them all")
+
+
+def _times(count: int) -> str:
+    """Say how many times wider: what permits any address is so by a number of dozens of digits, which tells nobody more."""
+    return f"{count:,} times" if count < TIMES_MAX else f"more than {TIMES_MAX:,} times"
 
 
 def _is_file(what: str) -> bool:

@@ -20,6 +20,7 @@ from oathward.discovery.lists.reconciling import Known, Reconciler, Report, Said
 from oathward.discovery.model import Statement
 from oathward.endpoints import actions, disputing, listed, models
 from oathward.endpoints.model import CatalogueRow, ConflictRow
+from oathward.endpoints.types import type_of
 
 BATCH_ROWS = 5_000
 MODELS_MAX = 1_000
@@ -109,7 +110,7 @@ def _batch(
         id_: {name: [Said(row.value, row.source) for row in of] for name, of in attributes.items()}
         for id_, attributes in said.items()
     }
-    reconciler.compare(rows, Known(having, words))
+    reconciler.compare(rows, Known(having, words, _word))
     if not dry:
         taken = actions.take(engine, site, statements, now_us, by, frozenset(reconciler.disputed))
         outcome.taken.update(taken.counts)
@@ -128,3 +129,8 @@ def _catalogued(one: Product, source: str) -> CatalogueRow:
         mri=one.mri,
         source=source,
     )
+
+
+def _word(attribute: str, value: str) -> str:
+    """Give the one word for a type of device: ``CT scanner`` is no other type than ``ct``."""
+    return type_of(value) if attribute == "type" else ""

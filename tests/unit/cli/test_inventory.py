@@ -64,6 +64,10 @@ def test_they_are_listed_by_what_is_asked_for(go):
     assert code == 0
     assert "undeclared" in out
     assert "\x1b" not in out
+    head, *rows, count = out.splitlines()
+    assert count == "2 of 2 listed."
+    assert len({row.index("undeclared") for row in rows} | {head.index("declared")}) == 1
+    assert go("list", "--search", "no-such", plain=True)[1] == "None is as asked for.\n"
 
 
 @pytest.mark.parametrize(

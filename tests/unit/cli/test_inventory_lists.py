@@ -69,6 +69,23 @@ def test_a_list_is_compared_taken_and_compared_again(mapped, tmp_path):
     assert mapped("import", *again, "--as-of", "2999-01-01", code=65)["error"] == "observation.time"
 
 
+def test_a_type_in_other_words_is_no_difference(mapped, tmp_path):
+    typed = [
+        line + cell
+        for line, cell in zip(LIST.splitlines(), (";Type", ";CT scanner", ";ventilator"), strict=True)
+    ]
+    (tmp_path / "l.csv").write_text("\n".join(typed))
+    mapped("import", "l.csv", "--wizard", "--mapping", "t.toml")
+    mapping = tmp_path / "t.toml"
+    mapping.write_text(mapping.read_text().replace('"?"', '"%d/%m/%Y"'))
+    mapped("import", "l.csv", "--mapping", "t.toml")
+    (tmp_path / "l.csv").write_text(
+        "\n".join(typed).replace("CT scanner", "Computertomograph").replace("ventilator", "ecg")
+    )
+    found = mapped("reconcile", "l.csv", "--mapping", "t.toml")
+    assert [(one["attribute"], one["value"]) for one in found["differences"]] == [("type", "ecg")]
+
+
 def test_a_tag_of_two_devices_is_told_and_hides_neither(mapped, tmp_path):
     retired = "4711;SN9;Acme;;Store;04/05/2026\n"
     (tmp_path / "l.csv").write_text(LIST + retired)

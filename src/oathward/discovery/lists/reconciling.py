@@ -61,10 +61,15 @@ class Said(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known around some rows. ``having``: who has a mark; ``said``: endpoint -> attribute -> who says what now."""
+    """What is known around some rows.
+
+    Args:
+        having: who has a mark. said: endpoint -> attribute -> who says what now. word: attribute and value -> the one word for it, where an attribute has a vocabulary; empty where it has none.
+    """
 
     having: Mapping[Mark, frozenset[str]]
     said: Mapping[str, Mapping[str, Sequence[Said]]]
+    word: Callable[[str, str], str] = lambda _attribute, _value: ""
 
 
 class Difference(NamedTuple):
@@ -187,7 +192,7 @@ class Reconciler:
             return
         [id_] = ids
         report.seen.add(id_)
-        found = list(_differences(row, said, id_, known.said.get(id_, {})))
+        found = list(_differences(row, said, id_, known))
         report.counts["differs" if found else "same"] += 1
         for one in found:
             report.differing[one.attribute] += 1
@@ -243,15 +248,17 @@ def _whose(said: Statement, known: Known) -> tuple[str, frozenset[str]]:
     return (marks[0].kind.value if marks else said.marks[0].kind.value), frozenset()
 
 
-def _differences(
-    row: Told, said: Statement, id_: str, known: Mapping[str, Sequence[Said]]
-) -> Iterable[Difference]:
+def _differences(row: Told, said: Statement, id_: str, known: Known) -> Iterable[Difference]:
+    def same(attribute: str, value: str) -> str:
+        return known.word(attribute, value) or _folded(value)
+
+    of_it = known.said.get(id_, {})
     told: dict[str, list[str]] = {}
     for fact in said.facts:
         told.setdefault(fact.attribute, []).append(fact.value)
     for attribute, values in told.items():
-        mine = {_folded(value) for value in values}
-        others = tuple(one for one in known.get(attribute, ()) if _folded(one.value) not in mine)
+        mine = {same(attribute, value) for value in values}
+        others = tuple(one for one in of_it.get(attribute, ()) if same(attribute, one.value) not in mine)
         if others:
             yield Difference(row.file, row.line, id_, attribute, "; ".join(values), others)
 
