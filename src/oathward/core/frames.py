@@ -29,7 +29,8 @@ def send(
         raise OverflowError("a frame is too long")
     data = len(text).to_bytes(_SIZE_BYTES, "big") + text
     sent = socket.send_fds(to, [data], list(files)) if files else 0
-    to.sendall(data[sent:])
+    if sent < len(data):  # nothing more is not sent: who got all of it may be gone by now
+        to.sendall(data[sent:])
 
 
 def receive(

@@ -1,8 +1,10 @@
 """A frame that drips takes no longer than its reader waits."""
 
+import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +37,17 @@ def test_one_byte_at_a_time_does_not_begin_the_time_anew():
         assert time.monotonic() - begun < 4, "100 bytes take 5 s"
         done.set()
         dripping.join()
+
+
+def test_who_got_all_of_a_frame_may_be_gone_by_then(monkeypatch):
+    ours, theirs = socket.socketpair()
+    send_fds = socket.send_fds
+
+    def sent(*what):
+        size = send_fds(*what)
+        theirs.close()
+        return size
+
+    monkeypatch.setattr(socket, "send_fds", sent)
+    with ours, Path(os.devnull).open("rb") as file:
+        frames.send(ours, {"name": "a"}, [file.fileno()])
