@@ -341,7 +341,10 @@ class Picture:
                 self.conflict(one, other, MarkKind(row.mark), row.last_us)
         for known in self.known.values():
             above = self.root(known.parent) if known.parent else None
-            known.parent = above.id if above is not None else known.parent
+            if above is not None:
+                known.parent = (
+                    above.id if above is not known else ""
+                )  # it became one with the one it was heard through
 
     def touched(self) -> Iterable[Known]:
         """Give every endpoint that changed."""

@@ -420,3 +420,13 @@ def test_who_fills_the_inventory_from_the_network_keeps_out_nothing_that_the_sit
     ]
     taken = inventory.take(*own, says(T + 22, source="pcap.arp", mac=C))
     assert (taken.counts["new"], taken.counts["refused"]) == (2, 1)
+
+
+def test_who_becomes_one_with_the_one_it_was_heard_through_is_not_its_own_gateway(inventory):
+    inventory.take(says(T, mac=A, address="10.0.0.1"))
+    inventory.take(says(T + 1, serial="acme|100", behind=[Mark(MarkKind.ADDRESS, "10.0.0.1")]))
+    gateway, pump = inventory.rows()
+    assert pump.parent == gateway.id
+    inventory.take(says(T + HOUR, mac=A, serial="acme|100"))
+    [one] = inventory.rows()
+    assert one.parent == ""

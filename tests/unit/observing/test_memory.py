@@ -18,8 +18,9 @@ WATCHED = """
 import resource, sys
 from oathward.cli.main import run
 code = run(sys.argv[1:])
-own, readers = (resource.getrusage(of).ru_maxrss * 1024 for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(own, readers, file=sys.stderr)
+own = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+readers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(int(own) * 1024, readers * 1024, file=sys.stderr)  # ru_maxrss would count what the process that started this one had
 sys.exit(code)
 """
 
