@@ -43,7 +43,7 @@ threading.Thread(target=serve, daemon=True).start()
 def cli(*arguments):
     command = [sys.executable, "-m", "oathward.cli", *arguments, "--data", data, "--json"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-probe = ("inventory", "probe", row.id, "--with", "http", "--port", "8080", "--reason", "which server?")
+probe = ("inventory", "probe", row.id, "--with", "http", "--port", "8080", "--why", "which server?")
 known = [f"--although={risk}" for risk in ("use-unknown", "criticality-unknown", "consequence-unknown")]
 print(json.dumps({
     "without": (held := cli(*probe)).returncode, "why": held.stderr, "came": len(came),

@@ -34,9 +34,9 @@ def probe(
         ),
     ],
     port: Annotated[int, typer.Option("--port", help="Port of TCP.", min=1, max=65_535)],
-    reason: Annotated[
+    why: Annotated[
         str,
-        typer.Option("--reason", callback=plain_text, help="Why; stands in the ledger, so no patient data."),
+        typer.Option("--why", callback=plain_text, help="Why; stands in the ledger, so no patient data."),
     ],
     although: Annotated[
         list[str] | None,
@@ -56,7 +56,7 @@ def probe(
     with opened(data) as site:
         by = who_may(site, person, "inventory.probe")
         wanted = probing.Order(
-            endpoint=endpoint, kind=kind, port=port, by=by, reason=reason, although=tuple(although or ())
+            endpoint=endpoint, kind=kind, port=port, by=by, reason=why, although=tuple(although or ())
         )
         row, found = probing.order(site, wanted)
     value = {

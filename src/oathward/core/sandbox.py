@@ -146,6 +146,8 @@ def confine(
     Raises:
         SandboxError: this system cannot; the process must end.
     """
+    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  names are enough
+        raise SandboxError("it has threads already, which would not be")
     executable = [path for program in starts for path in executables(program)]
     calls = _STARTING.get(platform.machine(), ((), 0))[0] if executable else ()
     _confine((*own_folders(), *readable), executable, calls, forks=bool(executable))
@@ -165,6 +167,7 @@ def confine_program(
         SandboxError: this system cannot.
     """
     execve = _STARTING.get(platform.machine(), ((), 0))[1]
+    # One that was forked for it has no other threads, and starting a program ends all there are.
     _confine((*_existing(_LIBRARIES), *readable), executables(program), (execve,), forks=False)
     bound(memory_bytes_max, seconds_max)  # last: who starts it may have more files open than it may
 
@@ -194,8 +197,6 @@ def _confine(
     readable: Iterable[Path], executable: Iterable[Path], calls: tuple[int, ...], *, forks: bool
 ) -> None:
     """Confine files, then calls. ``calls``: those that are not refused. ``forks``: nor are new processes."""
-    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  names are enough
-        raise SandboxError("it has threads already, which would not be")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise SandboxError("no_new_privs is not to be had")

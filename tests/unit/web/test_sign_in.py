@@ -116,7 +116,7 @@ WRONG = {
     "an empty password": ("ada", ""),
     "an invited person who has not enrolled": ("ben", PASSWORD),
     "somebody who left": ("cleo", PASSWORD),
-    "a login of another kind": ("a\x00b", PASSWORD),
+    "a login of another kind": ("a\x01b", PASSWORD),
     "a login too long": ("x" * 5_000, PASSWORD),
 }
 
@@ -136,6 +136,14 @@ def test_whatever_is_wrong_looks_the_same(browser, house, phone, name):
         seen.add((answer.status_code, same, tuple(sorted(answer.headers.keys()))))
     assert len(seen) == 1
     assert next(iter(seen))[0] == 401
+
+
+def test_a_login_with_a_nul_is_refused_with_its_form_whoever_has_it(browser, phone):
+    seen = set()
+    for login in ("ada\x00", "nobody\x00"):
+        answer = browser.post("/sign-in", "/sign-in/password", login=login, password=PASSWORD)
+        seen.add((answer.status_code, answer.text))
+    assert [status for status, _ in seen] == [400]
 
 
 def test_without_one_answer_for_all_it_could_be_told(browser, house, phone, monkeypatch):
