@@ -4,7 +4,6 @@ import gzip
 import io
 import os
 import socket
-import threading
 from contextlib import suppress
 
 import pytest
@@ -131,12 +130,12 @@ def test_sockets_are_our_own_addresses_or_a_clear_error(tmp_path):
     for _ in range(2):  # one that was left is taken away
         reading.unix(path).close()
     with reading.unix(path) as door, socket.socket(socket.AF_UNIX) as client:
-        threading.Thread(
-            target=lambda: (client.connect(path), client.sendall(b"line\n"), client.shutdown(1))
-        ).start()
+        client.connect(path)  # what waits to be accepted is connected already
+        client.sendall(b"line\n")
+        client.shutdown(socket.SHUT_WR)
         connection, _ = door.accept()
         with connection:
-            assert io.BufferedReader(reading.Stream(connection.fileno())).readline() == b"line\n"
+            assert io.BufferedReader(reading.Stream(connection.fileno())).read() == b"line\n"
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError):
         reading.unix(str(tmp_path / "file"))
