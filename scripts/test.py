@@ -2,7 +2,7 @@
 
 Rules:
 - Every step is named and timed; all run, even after a failure; the last lines say which failed.
-- Debian's peers (PostgreSQL, OpenSSL, tshark, Tesseract, nftables) and its browser (Chromium) are installed where this is root on a machine with
+- Debian's peers (PostgreSQL, OpenSSL, tshark, Tesseract, nftables, DCMTK) and its browser (Chromium) are installed where this is root on a machine with
   ``apt-get``; else their names are printed, and the tests that need them skip with a reason.
 - Tests run side by side (pytest-xdist), those that serve sites, kill them or drive a browser a file a worker: one more at
   once than a machine of two cores computes, for they wait as well. What watches the clock (``alone``) runs one at a time.
@@ -46,6 +46,7 @@ DEBIAN = {
     "poppler-utils": "pdftotext",
     "tesseract-ocr": "tesseract",
     "nftables": "nft",
+    "dcmtk": "storescp",
 }
 """Debian package -> a program of it."""
 

@@ -1,11 +1,13 @@
-"""One probe of one peer, over a real connection: what OpenSSL shows, what hostile peers get, and never a second connection."""
+"""One probe of one peer, over a real connection: what OpenSSL and DCMTK show, what hostile peers get, and never a second connection."""
 
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import contextmanager
 
 import pytest
 from tests.peers import HOST, ending, peer, resetting, saying, silent, talkative, verification_scp
@@ -17,6 +19,7 @@ from oathward.discovery.probing.probe import BYTES_MAX, Outcome, probes
 TALKING = sorted(name for name, one in probes().items() if one.talk)
 KINDS = sorted(probes())
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+needs_dcmtk = pytest.mark.skipif(shutil.which("storescp") is None, reason="no storescp (dcmtk)")
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +146,68 @@ def test_a_title_that_nobody_has_is_declined_in_the_words_of_the_standard():
         *(Outcome.DECLINED, "called AE title not recognised"),
         (),
     )
+
+
+@contextmanager
+def storescp(folder, *options):
+    """DCMTK's own server: what asks it, once it listens, and what it has logged by then."""
+    with socket.create_server((HOST, 0)) as door:
+        port = door.getsockname()[1]
+    log = folder / "log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(
+            ["storescp", "--debug", *options, str(port)], cwd=folder, stdout=file, stderr=subprocess.STDOUT
+        )
+
+    def asked(called):
+        found = ask("dicom-echo", port, called)
+        for _ in range(600):
+            if found.outcome is not Outcome.REFUSED:
+                return found
+            time.sleep(0.05)
+            found = ask("dicom-echo", port, called)
+        return found
+
+    def logged(end):
+        for _ in range(600):
+            if end in log.read_text():
+                break
+            time.sleep(0.05)
+        return log.read_text()
+
+    try:
+        yield asked, logged
+    finally:
+        server.kill()
+        server.wait()
+
+
+@needs_dcmtk
+def test_dcmtk_understands_the_echo_and_is_understood(tmp_path):
+    with storescp(tmp_path) as (asked, logged):
+        found = asked("PUMP7")
+        log = logged("I: Association Release")
+    version = re.search(r"Our Implementation Version Name: +(\S+)", log)[1]
+    assert (found.outcome, found.detail) == (Outcome.ANSWERED, "")
+    assert told(found) == {
+        "implementation": re.search(r"Our Implementation Class UID: +(\S+)", log)[1],
+        "implementation-version": version,
+        "ae-title": "PUMP7",
+    }
+    assert version.startswith("OFFIS_DCMTK")
+    assert "Called Application Name:     PUMP7" in log
+    assert (log.count("I: Association Received"), log.count("I: Received Echo Request")) == (1, 1)
+    assert "Abort" not in log
+
+
+@needs_dcmtk
+def test_dcmtk_that_refuses_everybody_has_declined(tmp_path):
+    with storescp(tmp_path, "--refuse") as (asked, logged):
+        found = asked("PUMP7")
+        log = logged("I: Refusing Association")
+    assert (found.outcome, found.facts) == (Outcome.DECLINED, ())
+    assert found.detail
+    assert "Received Echo Request" not in log
 
 
 def test_tcp_sends_nothing():
