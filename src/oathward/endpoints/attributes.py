@@ -97,7 +97,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "client-certificate": Attribute("certificate it shows as a client", "network", "TLS", many=True),
     "segment": Attribute("segment", "network", "sensors, DHCP, RADIUS", configuration=True),
     "switch-port": Attribute("switch port", "network", "RADIUS, lists", configuration=True),
-    "care": Attribute("in use for a patient", "care", "messages and alarms of the last minutes, ADT"),
+    "care": Attribute("in use for a patient", "care", "messages and alarms of the last minutes"),
     "care-from": Attribute("what its use was told by", "care", "flows, messages"),
     "criticality": Attribute("clinical criticality", "care", "lists, type, people"),
     "consequence": Attribute("consequence of failure", "care", "lists, type, people"),

@@ -7,7 +7,7 @@ Rules:
 - A window is offered only where each of its hours was seen in ``WEEKS_MIN`` weeks at least. Too little seen is no window, not a quiet one.
 - Quiet traffic is no proof that no patient is attached: who takes a device asks the unit.
 
-Deliberately absent: what happens in the window; care state, which messages and ADT tell.
+Deliberately absent: what happens in the window; care state, which messages tell (``caring``).
 """
 
 from __future__ import annotations
