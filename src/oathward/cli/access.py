@@ -10,7 +10,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
 from oathward.cli.output import DataOption, JsonOption, emit, minute, one_of, say
-from oathward.cli.permitted import who_may
+from oathward.cli.permitted import sees_people, who_may
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -127,20 +127,28 @@ def show(
 @APP.command()
 def assign(
     opening: Annotated[list[int], typer.Argument(help="Numbers of openings that wait.")],
-    to: Annotated[str, typer.Option(help="Person id of who is to review them; empty for nobody.")] = "",
+    to: Annotated[
+        str,
+        typer.Option(help="Who is to review them: a person id, staff number or address; empty for nobody."),
+    ] = "",
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give openings that wait for a review to somebody."""
+    from oathward import governing
     from oathward.accesses import actions
-    from oathward.core.db import write
+    from oathward.core.db import read, write
 
     with opened(data) as site:
-        by = who_may(site, person, "accesses.review")
+        by, whom = who_may(site, person, "accesses.review"), to
+        if whom and site.keeper.state().get("founded"):
+            sees = sees_people(site, person)
+            with read(site.engine) as db:
+                whom = governing.owner(db, site, whom, now_us(site), sees=sees, action="accesses.review")
         with write(site.engine) as db:
-            actions.assign(db, site.site, opening, by=by, to=to, now_us=now_us(site))
-    emit({"assigned": opening, "to": to}, as_json=as_json, human=lambda: print(f"{len(opening)} assigned."))
+            actions.assign(db, site.site, opening, by=by, to=whom, now_us=now_us(site))
+    emit({"assigned": opening, "to": whom}, as_json=as_json, human=lambda: print(f"{len(opening)} assigned."))
 
 
 @APP.command()

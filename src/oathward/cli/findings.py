@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from oathward.findings.model import Finding, HistoryRow, Outcome
     from oathward.vault.opened import Opened
 
-    Act = Callable[[Connection, Opened, str, int], Outcome]
+    Act = Callable[[Connection, Opened, str, int, str], Outcome]
 
 ANY, ME, NOBODY = "any", "me", "nobody"
 SOMEBODY = "somebody"
@@ -165,16 +165,13 @@ def assign(
     as_json: JsonOption = False,
 ) -> None:
     """Give findings to somebody, or to nobody."""
-    from oathward import governing
     from oathward.findings import actions
 
-    def given(db: Connection, site: Opened, by: str, at_us: int) -> Outcome:
-        whose = {ME: by, NOBODY: ""}.get(to)
-        if whose is None:
-            whose = governing.somebody(db, site, to, at_us, sees=sees_people(site, person))
+    def given(db: Connection, site: Opened, by: str, at_us: int, whose: str) -> Outcome:
         return actions.assign(db, site.site, findings, by=by, to=whose, now_us=at_us)
 
-    _decide(data, person, given, "given to nobody" if to == NOBODY else "given", as_json=as_json)
+    words = "given to nobody" if to == NOBODY else "given"
+    _decide(data, person, given, words, to=to, as_json=as_json)
 
 
 @APP.command()
@@ -242,20 +239,37 @@ def note(
 def _each(act: Callable[..., Outcome], findings: list[str], **more: Any) -> Act:
     """Say how an action is done to some findings."""
 
-    def done(db: Connection, site: Opened, by: str, at_us: int) -> Outcome:
+    def done(db: Connection, site: Opened, by: str, at_us: int, _whose: str) -> Outcome:
         return act(db, site.site, findings, by=by, now_us=at_us, **more)
 
     return done
 
 
-def _decide(data: DataOption, person: PersonOption, act: Act, words: str, *, as_json: bool) -> None:
+def _whom(site: Opened, person: PersonOption, by: str, to: str, at_us: int) -> str:
+    """Give the id of who is to have findings; on a site without people whoever asks can take one."""
+    from oathward import governing
+    from oathward.core.db import read
+
+    if to == NOBODY or (to == ME and not site.keeper.state().get("founded")):
+        return by if to == ME else ""
+    sees = sees_people(site, person)
+    with read(site.engine) as db:
+        return governing.owner(db, site, by if to == ME else to, at_us, sees=sees)
+
+
+def _decide(
+    data: DataOption, person: PersonOption, act: Act, words: str, *, as_json: bool, to: str = NOBODY
+) -> None:
     """Do what a person decided, in one transaction, and say of which findings it was done."""
     from oathward.core.db import write
 
     with opened(data) as site:
         by, at_us = who_may(site, person, "finding.change"), now_us(site)
+        whose = _whom(
+            site, person, by, to, at_us
+        )  # before the transaction: asking notes that a role was used
         with write(site.engine) as db:
-            outcome = act(db, site, by, at_us)
+            outcome = act(db, site, by, at_us, whose)
     _say(outcome, words, as_json=as_json)
 
 

@@ -100,6 +100,10 @@ PEOPLE: dict[Reason, Meaning] = {
     Reason.ACCESS_SIGN_IN: Meaning(
         "a name is not enough: this site has people who sign in", "run oathward sign-in, then do it again"
     ),
+    Reason.GIVEN_TO: Meaning(
+        "whom it was to be given to has no role that lets them see it",
+        "give it to somebody who has one, or have them granted one",
+    ),
     Reason.ACCESS_ROLE: Meaning(
         "none of this person's roles permits it, or one of them forbids it",
         "ask somebody whose work it is; People and access shows who has which role",

@@ -172,6 +172,7 @@ class Reason(Enum):
     # --- who may do what
     ACCESS_SIGN_IN = "access.sign-in", _DENIED
     ACCESS_ROLE = "access.role", _DENIED
+    GIVEN_TO = "access.given-to", Answer("AE", "102", 0xC000, 409, 65)
     ACCESS_OWN = "access.own", _DENIED
     ACCESS_FACTOR = "access.second-factor", _DENIED
     ACCESS_STEP_UP = "access.step-up", _DENIED

@@ -101,11 +101,16 @@ def living(db: Connection, site: Opened, among: Iterable[str] | None = None) -> 
     Raises:
         AuthorityError: one of the signed documents is not believed.
     """
-    found = persons(db, site) if among is None else _some(db, site, among)
+    found = persons(db, site) if among is None else some(db, site, among)
     return {id_: person.name for id_, person in found.items() if person.state == "active"}
 
 
-def _some(db: Connection, site: Opened, among: Iterable[str]) -> dict[str, Person]:
+def some(db: Connection, site: Opened, among: Iterable[str]) -> dict[str, Person]:
+    """Read the persons of these ids, as signed; those there are.
+
+    Raises:
+        AuthorityError: one of the signed documents is not believed.
+    """
     found = {}
     for id_ in sorted(set(among) - {""}):
         try:

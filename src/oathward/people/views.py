@@ -192,6 +192,15 @@ def names(db: Connection, site: str, ids: Iterable[str]) -> dict[str, str]:
     return {id_: row.person.name for id_, row in sql.some(db, site, ids).items()}
 
 
+def holders(db: Connection, site: str, roles: Iterable[Role], now_us: int, *, limit: int) -> dict[str, str]:
+    """Name the first active people who hold one of some roles now, by name: id -> name; from the tables alone."""
+    found: dict[str, str] = {}
+    for role in roles:
+        wanted = Wanted(now_us, state="active", role=role.value, gone=False)
+        found |= {row.document.id: row.person.name for row in sql.page(db, site, wanted, limit=limit)}
+    return dict(sorted(found.items(), key=lambda one: (one[1].casefold(), one[0]))[:limit])
+
+
 def called(db: Connection, site: str, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Give name and number of people, by id; those there are."""
     found = {id_: row.person for id_, row in sql.some(db, site, ids).items()}

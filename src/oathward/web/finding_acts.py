@@ -2,7 +2,7 @@
 
 Rules:
 - Who may see people reads names; everybody else that it is theirs, or that it is somebody's. What raised it is no person.
-- An owner is a person who is active here; on a site without people whoever asks can take one.
+- An owner is a person who is active here and whose roles let them see findings; on a site without people whoever asks can take one.
 """
 
 from __future__ import annotations
@@ -87,6 +87,23 @@ def mine(view: View, wanted: Filters) -> Filters:
     return wanted if known else replace(wanted, owner="")
 
 
+def offered(view: View) -> dict[str, str]:
+    """Name whom a form offers to give findings to, for who may see people and decide: id -> name."""
+    if not (view.actor.id and view.may("people.see") and view.may("finding.change")):
+        return {}
+    with read(view.site.engine) as db:
+        return governing.owners(db, view.site, view.now_us, current=view.asking.active)
+
+
+def _to(view: View, to: str) -> str:
+    """Give the id of the person findings are given to; on a site without people whoever asks can take one."""
+    if not to or (to == ME and not view.actor.id):
+        return who(view) if to else ""
+    whom, sees, current = who(view) if to == ME else to, view.may("people.see"), view.asking.active
+    with read(view.site.engine) as db:
+        return governing.owner(db, view.site, whom, view.now_us, sees=sees, current=current)
+
+
 def decide(
     view: View, verb: str, ids: Sequence[str], *, to: str = "", until: str = "", why: str = ""
 ) -> Outcome:
@@ -96,15 +113,11 @@ def decide(
         to: ``me``, empty for nobody, else a person as people name somebody. until: a day, its end in UTC is meant.
 
     Raises:
-        InputError: the verb is none; or as ``findings.actions`` says.
+        InputError: the verb is none; as ``governing.owner``; or as ``findings.actions`` says.
     """
     site, by, now_us = view.site, who(view), view.now_us
     if verb == "assign":
-        if to == ME:
-            to = by
-        elif to:
-            with read(site.engine) as db:
-                to = governing.somebody(db, site, to, now_us, sees=view.may("people.see"))
+        to = _to(view, to)
         with write(site.engine) as db:
             return actions.assign(db, site.site, ids, by=by, to=to, now_us=now_us)
     timed = {"suppress": actions.suppress, "extend": actions.extend}

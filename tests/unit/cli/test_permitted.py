@@ -6,13 +6,16 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 
-from oathward.cli import asking, keys, people_accounts, permitted
+from oathward.cli import access, asking, findings, keys, people_accounts, permitted
 from oathward.cli.main import run
 from oathward.cli.people_grants import last_day
 from oathward.cli.signed_in import remember
+from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, InputError, KeeperError, StorageError
+from oathward.core.finding import Raised
 from oathward.core.reasons import Reason
+from oathward.findings.reconciling import reconcile
 from oathward.people import granted_sql
 from oathward.people.sheet import parse
 from oathward.policy.people import Person
@@ -180,3 +183,28 @@ def test_a_list_with_roles_is_told_how_roles_are_given():
 def test_an_end_is_told_as_the_day_that_was_said():
     until_us = 1_830_297_600_000_000  # 2028-01-01T00:00Z: the end of the day before
     assert (last_day(until_us), last_day(None), last_day(0)) == ("2027-12-31", "", "")
+
+
+def test_a_finding_or_a_review_is_given_only_to_who_may_see_it(site, at_the_desk, monkeypatch, capsys):  # noqa: F811  a fixture
+    opened, now_us = site.opened, micros(site.opened.clock.now())
+    data = at_the_desk("prue")
+    for module in (findings, access):
+        monkeypatch.setattr(module, "opened", lambda _data: keys.opened(None))
+    seen = [Raised("flow.undeclared", "a", "endpoint:e-1")]
+    reconcile(opened.engine, opened.site, "mapping", seen, opened.settings.findings, now_us)
+
+    def go(*arguments):
+        code = run([*arguments, "--data", data, "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out or err)
+
+    [one] = go("findings", "list")[1]["findings"]
+    for whom in ("clara", "kim"):
+        code, told = go("findings", "assign", one["id"], "--to", whom)
+        assert (code, told["error"]) == (65, "access.given-to"), whom
+        code, told = go("access", "assign", "1", "--to", whom)
+        assert (code, told["error"]) == (65, "access.given-to"), whom
+    assert go("access", "assign", "1", "--to", "nobody-here")[1]["error"] == "not-found"
+    for whom in ("me", "audra"):
+        assert go("findings", "assign", one["id"], "--to", whom)[0] == 0, whom
+    assert go("findings", "list")[1]["findings"][0]["owner"] == "audra"

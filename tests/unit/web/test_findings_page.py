@@ -13,6 +13,7 @@ from oathward.core.finding_kinds import KINDS, Severity
 from oathward.findings import sql, views
 from oathward.findings.model import Filters
 from oathward.findings.reconciling import reconcile
+from oathward.people import granted_sql
 from oathward.people import sql as people
 from oathward.policy.people import PERSON, Person
 from oathward.vault.authority import load
@@ -280,3 +281,52 @@ def test_house_keeping_notices_that_a_suppression_is_over_and_forgets_what_is_ol
         [left] = views.listed(db, world.gate.site, Filters(state=""), world.gate.now_us()).rows
         assert views.steps(db, world.gate.site, left.id)[0].step == "ended"
     assert left.id == ids["endpoint:e-1"]
+
+
+def test_a_finding_is_given_to_nobody_who_may_not_see_it(world):  # noqa: F811  the fixture
+    [id_] = tell(world, undeclared(1)).values()
+    officer, place = viewer(world, "p-privacy"), f"/findings/{id_}"
+    token = headers(officer)
+    for whom in ("p-nurse", "p-vendor"):
+        for at, form_on in (("/findings/decide", "/findings"), (place, place)):
+            fields = {"verb": "assign", "finding": [id_], "to": "person", "person": whom}
+            answer = post(officer, at, form_on, **fields)
+            assert answer.status_code == 400, whom
+            assert "has no role that sees it" in answer.text
+        call = {"findings": [id_], "to": whom}
+        answer = officer.post("/api/v1/findings/assign", json=call, headers=token)
+        assert (answer.status_code, answer.json()["code"]) == (409, "access.given-to"), whom
+    with read(world.gate.engine) as db:
+        assert views.one(db, world.gate.site, id_, world.gate.now_us()).owner == ""
+    for whom in ("p-integration", "p-admin"):
+        fields = {"verb": "assign", "to": "person", "person": whom}
+        assert post(officer, place, place, **fields).status_code == 303, whom
+
+
+def test_the_form_offers_only_those_who_see_findings(world):  # noqa: F811  the fixture
+    [id_] = tell(world, undeclared(1)).values()
+    now_us = world.gate.now_us()
+    with write(world.gate.engine) as db:  # as lists of joiners and agreed roles leave them
+        for who, role in (
+            ("p-privacy", "privacy-officer"),
+            ("p-nurse", "clinician"),
+            ("p-admin", "administrator"),
+        ):
+            load_of = (world.gate.opened.authority, world.gate.opened.seen)
+            signed = load(db, world.gate.site, PERSON, who, *load_of)
+            people.put(
+                db, world.gate.site, [(signed, Person.from_body(signed.body))], now_us=now_us, gone=False
+            )
+            values = {
+                "until_us": None,
+                "why": "t",
+                "proposer": "",
+                "approver": "",
+                "proposal": "",
+                "at_us": 0,
+            }
+            granted_sql.put_role(db, world.gate.site, who, (role, 0), values)
+    for place in ("/findings", f"/findings/{id_}"):
+        page = viewer(world, "p-privacy").get(place).text
+        assert re.findall(r'<option value="(p-[a-z]+)">', page) == ["p-admin", "p-privacy"]
+        assert "<datalist" not in viewer(world, "p-integration").get(place).text, "who may not see people"

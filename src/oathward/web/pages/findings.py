@@ -50,7 +50,9 @@ DONE = {
     "lift": "open again",
     "note": "noted",
 }
-_REFUSED = frozenset({Reason.INPUT_INVALID, Reason.CONFLICT, Reason.LIMIT_EXCEEDED, Reason.NOT_FOUND})
+_REFUSED = frozenset(
+    {Reason.INPUT_INVALID, Reason.CONFLICT, Reason.LIMIT_EXCEEDED, Reason.NOT_FOUND, Reason.GIVEN_TO}
+)
 """Of a form that is shown again, with what to do."""
 
 
@@ -142,6 +144,7 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
         levels=LEVELS,
         names=names,
         nobody=NOBODY,
+        offered=acts.offered(view),
         place_of=acts.place_of,
         saved=stored,
         stands=STANDS,
@@ -175,6 +178,7 @@ def _one(view: View, *, wrong: str = "", status: int = 200) -> Response:
         latest=_day(view, DAYS_MAX - 1),
         levels=LEVELS,
         names=names,
+        offered=acts.offered(view),
         place_of=acts.place_of,
         stands=STANDS,
         today=_day(view, 0),
