@@ -169,7 +169,8 @@ def show(
 
     def human() -> None:
         for rule in ruleset.rules:
-            hits = "" if rule.hits is None else f"  [{rule.hits:,} packets]"
+            known = rule.hits is None or "counter packets" in rule.text
+            hits = "" if known else f"  [{rule.hits:,} packets]"
             print(f"{rule.place}: {_plain(rule.text)}{hits}")
             for words in rule.unclear:
                 print(f"  not understood: {_plain(words)}")

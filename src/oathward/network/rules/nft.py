@@ -21,6 +21,7 @@ from oathward.core.reasons import Reason
 from oathward.network.rules import nft_text
 from oathward.network.rules.model import Action, Branch, Chain, Match, Rule, Ruleset
 from oathward.network.rules.nft_match import MATCHES_MAX, Elements, conditions, met
+from oathward.network.rules.nft_said import said
 from oathward.network.rules.words import PRIORITY
 
 SIZE_BYTES_MAX = 32 * 1024 * 1024
@@ -209,13 +210,13 @@ def _rule(body: Tree, key: Key, number: int, index: int, around: _Around) -> Rul
             made.verdicts = [Branch(Match(), _VERDICTS[kind], _target(value))]
         elif kind not in _PASSES or _moves(value):
             _not_understood(kind, value, made)
-    text = str(body.get("text") or json.dumps(body.get("expr", []), separators=(",", ":")))
+    text = str(body.get("text") or said(body.get("expr", []), str(body.get("comment", ""))))
     place = f"{' '.join(key)} #{body.get('handle') or number}"
     unclear = tuple(dict.fromkeys(made.unclear))
     branches = tuple(_crossed(made))
     if made.over:
         unclear = (*unclear, f"more than {MATCHES_MAX} matches")
-    return Rule(place, " ".join(key), index, branches, text[: nft_text.TEXT_LENGTH_MAX], made.hits, unclear)
+    return Rule(place, " ".join(key), index, branches, nft_text.cut(text), made.hits, unclear)
 
 
 def _not_understood(kind: str, value: Any, made: _Made) -> None:

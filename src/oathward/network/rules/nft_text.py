@@ -210,7 +210,12 @@ def _rule(reader: Reader) -> Tree:
 
 
 def _text(tokens: list[Token]) -> str:
-    return " ".join(token.text for token in tokens if token.kind != "line")[:TEXT_LENGTH_MAX]
+    return cut(" ".join(token.text for token in tokens if token.kind != "line").replace(" , ", ", "))
+
+
+def cut(text: str) -> str:
+    """Give what is kept of a rule's text; ``…`` stands for what is not."""
+    return text if len(text) <= TEXT_LENGTH_MAX else f"{text[: TEXT_LENGTH_MAX - 1]}…"
 
 
 def _statement(reader: Reader) -> Tree:
@@ -249,8 +254,9 @@ def _counter(reader: Reader) -> Tree:
         return {"counter": None}
     packets = reader.take().text
     reader.has("bytes")
-    reader.take()
-    return {"counter": {"packets": int(packets) if packets.isdecimal() else 0}}
+    size = reader.take().text
+    counted = {"packets": packets, "bytes": size}
+    return {"counter": {name: int(text) if text.isdecimal() else 0 for name, text in counted.items()}}
 
 
 def _log(reader: Reader) -> Tree:
