@@ -8,6 +8,8 @@ const STEPS: [number, string][] = [
   [1, "s"],
 ];
 
+const YEAR_S = 31_557_600; // 365.25 days; an age is said in years from two on
+
 export function ages(): void {
   const skew = Date.now() - served();
   window.setInterval(() => tick(Date.now() - skew), 5_000);
@@ -32,6 +34,7 @@ function tick(now: number): void {
 
 export function age(seconds: number): string {
   if (seconds < 2) return "now";
+  if (seconds >= 2 * YEAR_S) return `${Math.floor(seconds / YEAR_S)} y ago`;
   for (const [size, unit] of STEPS) if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ago`;
   return "now";
 }

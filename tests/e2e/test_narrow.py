@@ -1,8 +1,9 @@
-"""Tables on a phone: one that is cut off says so by a shade at its edge, and what follows a table stands clear of it."""
+"""Tables on a phone, and what else must show in little room: a cut table's shade, the picture of the map, the focus in a date."""
 
 import pytest
 from tests.e2e.browser import THEMES, needs_chromium
 
+from oathward.mapping.picture import COLUMN, WIDE
 from oathward.web.render import HERE
 
 pytestmark = needs_chromium
@@ -58,4 +59,34 @@ def test_a_table_that_folds_shows_every_value_with_its_head_on_a_phone(chromium)
     shown = page.locator("td").nth(8)
     assert "Head 8" in shown.evaluate("e => getComputedStyle(e, '::before').content")
     assert shown.bounding_box()["y"] > page.locator("td").first.bounding_box()["y"]
+    page.close()
+
+
+def test_a_picture_of_five_zones_shows_its_last_one_on_a_laptop(chromium):
+    css = (HERE / "static" / "console.css").read_text()
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    five = 5 * COLUMN
+    page.set_content(
+        f"<!doctype html><style>{css}</style><nav class='side'></nav><main><div class='rows picture'>"
+        f"<svg class='map' width='{five}' height='300' viewBox='0 0 {five} 300'><rect id='last' x='{4 * COLUMN + 20}' y='40' width='{WIDE}' height='24'/></svg></div></main>"
+    )
+    place, last = (page.locator(one).bounding_box() for one in (".rows", "#last"))
+    assert last["x"] + last["width"] <= place["x"] + place["width"]
+    page.close()
+
+
+@pytest.mark.parametrize("kind", ["date", "datetime-local"])
+def test_a_date_shows_the_focus_in_each_of_its_parts(chromium, kind):
+    css = (HERE / "static" / "console.css").read_text()
+    page = chromium.new_page(viewport=PHONE)
+    page.set_content(
+        f"<!doctype html><style>{css}</style><input type='{kind}' id='day'><button>Next</button>"
+    )
+    page.focus("#day")
+    rings = []
+    while page.evaluate("document.activeElement.id") == "day":
+        rings.append(page.locator("#day").evaluate("e => getComputedStyle(e).outlineStyle"))
+        page.keyboard.press("Tab")
+    assert len(rings) > 3, "month, day, year and the button of the calendar"
+    assert set(rings) == {"solid"}
     page.close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
-from oathward.cli.output import DataOption, JsonOption, emit, one_of, plain_text
+from oathward.cli.output import DataOption, JsonOption, emit, minute, one_of, plain_text
 from oathward.cli.output import say as told
 from oathward.cli.permitted import may, sees_people, who_may
 from oathward.core.clock import from_micros, iso
@@ -119,6 +119,7 @@ def show(
     from oathward.core.db import read
     from oathward.endpoints import views as endpoints
     from oathward.findings import views
+    from oathward.people import views as people
 
     with opened(data) as site:
         who, sees = who_may(site, person, "findings.see"), sees_people(site, person)
@@ -128,9 +129,14 @@ def show(
             history = views.steps(db, site.site, row.id)
             abouts = [row.about, *map(str, row.details.values())]
             names = endpoints.called(db, site.site, abouts) if may(site, person, "inventory.see") else {}
+            persons = {row.owner, *(one.by for one in history), *(one.about for one in history)} - {""}
+            called = people.names(db, site.site, persons) if sees else {}
     known = KINDS.get(row.kind)
     means = {"what": known.what, "remedy": known.remedy} if known else {"what": row.kind, "remedy": ""}
     steps = [_step(one, who, sees=sees) for one in history]
+
+    def name_of(id_: str) -> str:
+        return "you" if id_ and id_ == who else called.get(id_, id_)
 
     def human() -> None:
         now = row.standing
@@ -139,13 +145,15 @@ def show(
         times = "once" if row.tellings == 1 else f"{row.tellings:,} times"
         told(f"  about {_about(row.about, names)}, raised by {row.source} as {row.kind}, told {times}")
         late = " (overdue)" if now.overdue(at_us) else ""
-        print(f"  due {_day(now.due_us)}{late}, given to {_whose(row.owner, who, sees=sees) or 'nobody'}")
+        given = name_of(_whose(row.owner, who, sees=sees)) or "nobody"
+        told(f"  due {_day(now.due_us)}{late}, given to {given}")
         for name, value in sorted(row.details.items()):
             told(f"  {name}: {_about(str(value), names)}")
         print(f"What to do: {means['remedy']}")
-        for one in steps:
-            words = " ".join(str(one[name]) for name in ("step", "about", "until", "why") if one[name])
-            print(f"{one['at']} {one['by']}: {words}")
+        for did, one in zip(history, steps, strict=True):
+            until = _day(did.until_us) if did.until_us else ""
+            words = " ".join(word for word in (one["step"], name_of(one["about"]), until, one["why"]) if word)
+            told(f"{minute(one['at'])} UTC {name_of(one['by'])}: {words}")
 
     value = _plain(row, at_us, who, sees=sees) | means | {"history": steps}
     emit(value, as_json=as_json, human=human)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import PersonOption, opened
-from oathward.cli.output import DataOption, JsonOption, console, emit, minute, say
+from oathward.cli.output import DataOption, JsonOption, console, counted, emit, minute, say
 from oathward.cli.permitted import may, who_may
 from oathward.core.clock import from_micros, iso, micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.core.sizes import size
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -319,7 +320,7 @@ def _tell(value: dict[str, Any]) -> None:
         f"zones: {value['client_zone']} -> {value['server_zone']}; endpoints: {value['client_endpoint'] or 'nobody known'} -> {value['server_endpoint'] or 'nobody known'}"
     )
     print(
-        f"{value['flows']:,} flows from {value['first']} to {value['last']}, {value['client_bytes']:,} bytes asked, {value['server_bytes']:,} answered"
+        f"{counted(value['flows'], 'flow')} from {minute(value['first'])} to {minute(value['last'])} UTC, {size(value['client_bytes'])} asked, {size(value['server_bytes'])} answered"
     )
     if value["clear_text"]:
         print(
@@ -328,11 +329,11 @@ def _tell(value: dict[str, Any]) -> None:
         )
     for one in value["hours"]:
         print(
-            f"  {one['hour'][:16]}  {one['flows']:>8,} flows  {one['client_bytes']:>14,}  {one['server_bytes']:>14,}"
+            f"  {minute(one['hour'])}  {counted(one['flows'], 'flow'):>14}  {size(one['client_bytes']):>12}  {size(one['server_bytes']):>12}"
         )
     kept = len(value["flows_kept"])
     print(
-        f"{kept:,} single flows are kept and listed with --json."
+        f"{counted(kept, 'single flow is', 'single flows are')} kept and listed with --json."
         if kept
         else "No single flow of it is kept any more."
     )

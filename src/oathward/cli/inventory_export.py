@@ -12,8 +12,9 @@ import orjson
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
-from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.cli.output import DataOption, JsonOption, counted, emit, one_of
 from oathward.cli.permitted import who_may
+from oathward.core import sizes
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -132,8 +133,8 @@ def _write(out: str, parts: Iterable[bytes]) -> int:
 
 
 def _tell(out: str, size: int, left: Mapping[str, int], count: Mapping[str, int]) -> None:
-    of = f"{count['endpoints']:,} endpoint{'' if count['endpoints'] == 1 else 's'}, " if count else ""
-    print(f"Written to {out}: {of}{size} bytes.")
+    of = f"{counted(count['endpoints'], 'endpoint')}, " if count else ""
+    print(f"Written to {out}: {of}{sizes.size(size)}.")
     _tell_left(left)
 
 
@@ -145,4 +146,5 @@ def _tell_left(left: Mapping[str, int]) -> None:
     }
     for why, count in left.items():
         if count:
-            print(f"  {count} conversations {words[why]} were left out", file=sys.stderr)
+            were = "was" if count == 1 else "were"
+            print(f"  {counted(count, 'conversation')} {words[why]} {were} left out", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
-from oathward.cli.output import DataOption, JsonOption, console, emit, minute, say
+from oathward.cli.output import DataOption, JsonOption, console, counted, emit, minute, say
 from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 
@@ -95,9 +95,13 @@ def _elements(person: str | None, data: str | None, days: int, *, as_json: bool)
     rows = sending.unused(found, bundle) if bundle is not None else []
 
     def human() -> None:
-        print(f"{found.messages:,} messages of {days} days, {found.unknown:,} of them not known any more.")
+        print(
+            f"{counted(found.messages, 'message')} of {counted(days, 'day')}, {found.unknown:,} of them not known any more."
+        )
         for row in rows[:SHOWN_MAX]:
-            print(f"{row.device} {row.message_type}, {row.messages:,} messages: {', '.join(row.classes)}")
+            print(
+                f"{row.device} {row.message_type}, {counted(row.messages, 'message')}: {', '.join(row.classes)}"
+            )
         if len(rows) > SHOWN_MAX:
             print(f"and {len(rows) - SHOWN_MAX} more; --json has them all")
         if not rows and found.messages:
@@ -119,7 +123,7 @@ def _print(found: Living, svg: str, last_us: int, *, narrowed: bool) -> None:
         )
         return
     print(
-        f"{compared.looked:,} conversations; the last flow was seen {minute(iso(from_micros(last_us)))} UTC.\n"
+        f"{counted(compared.looked, 'conversation')}; the last flow was seen {minute(iso(from_micros(last_us)))} UTC.\n"
     )
     _conduits(compared)
     called = {f"endpoint:{end.id}": end.words for end in reading.ends_and_lines(found)[0]}

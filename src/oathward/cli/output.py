@@ -125,6 +125,11 @@ def say(text: str) -> None:
     print("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Count things: ``1 flow``, ``2 flows``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def minute(text: str) -> str:
     """Write a time of a document to the minute, without its zone: UTC."""
     return text[:16].replace("T", " ")

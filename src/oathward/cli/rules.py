@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
-from oathward.cli.output import DataOption, JsonOption, emit, minute, say
+from oathward.cli.output import DataOption, JsonOption, counted, emit, minute, say
 from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 
@@ -93,7 +93,7 @@ def import_(  # noqa: PLR0917  one parameter an option
     value = {"name": name, "rules": count, "sha256": digest, "changed": changed, "findings_told": told}
 
     def human() -> None:
-        say(f"{name}: {count:,} rules{'' if changed else ', the same as before'}; SHA-256 {digest}.")
+        say(f"{name}: {counted(count, 'rule')}{'' if changed else ', the same as before'}; SHA-256 {digest}.")
         print(f"Findings: {told.opened:,} new, {told.cleared:,} gone: oathward findings list")
 
     emit(value, as_json=as_json, human=human)
@@ -118,7 +118,9 @@ def list_(person: PersonOption = None, data: DataOption = None, as_json: JsonOpt
     def human() -> None:
         for row in rows:
             when = minute(iso(from_micros(row.at_us)))
-            say(f"{row.name}  {row.rules:,} rules  {when} UTC by {row.by}  SHA-256 {row.sha256[:16]}…")
+            say(
+                f"{row.name}  {counted(row.rules, 'rule')}  {when} UTC by {row.by}  SHA-256 {row.sha256[:16]}…"
+            )
         if not rows:
             print("No rules were imported: oathward rules import NAME FILE")
 
@@ -144,7 +146,11 @@ def remove(
             raise InputError("NAME", "no rules of this name were imported", reason=Reason.NOT_FOUND)
         told = ruling.forget(site, name, now_us(site))
     value = {"name": name, "cleared": told.cleared}
-    emit(value, as_json=as_json, human=lambda: say(f"{name}: removed; {told.cleared:,} findings cleared."))
+    emit(
+        value,
+        as_json=as_json,
+        human=lambda: say(f"{name}: removed; {counted(told.cleared, 'finding')} cleared."),
+    )
 
 
 @APP.command()
@@ -228,7 +234,7 @@ def _print(found: Comparison) -> None:
         ("Rules wider than their flows", [f"{one.rule.place}: {_times(one.permitted // one.used)}\n    {one.proposal or 'too many to name'}" for one in found.wider]),
         ("Flows that were answered though the rules stop them", [f"{one.flow.client} to {one.flow.server} {one.flow.transport}/{one.flow.port}: {', '.join(rule.place for rule in one.rules) or 'the policy at the end'}" for one in found.against]),
         ("Flows that the rules stop, and that nobody answered", [f"{one.flow.client} to {one.flow.server} {one.flow.transport}/{one.flow.port}: {', '.join(rule.place for rule in one.rules) or 'the policy at the end'}" for one in found.stopped]),
-        ("Undecided", [f"{count:,} flows: {why}" for why, count in found.undecided.items()]),
+        ("Undecided", [f"{counted(count, 'flow')}: {why}" for why, count in found.undecided.items()]),
     )  # fmt: skip
     for title, rows in parts:
         print(f"\n{title}: {len(rows):,}")

@@ -12,14 +12,19 @@ from oathward.core.meanings import MEANINGS, Meaning
 from oathward.core.reasons import BY_CODE
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_YEAR_S = 31_557_600
+"""A year of 365.25 days; an age is said in years from two on."""
+
 SHORT_ID_LENGTH = 12
 """The last group of an id, which is random."""
 
 
 def age(seconds: float) -> str:
-    """Say how long ago: ``3 min ago``; whole units, rounded down."""
+    """Say how long ago: ``3 min ago``; whole units, rounded down; of two years and more in years."""
     if seconds < 2:
         return "now"
+    if seconds >= 2 * _YEAR_S:
+        return f"{int(seconds // _YEAR_S)} y ago"
     size, unit = next((step for step in _STEPS if seconds >= step[0]), _STEPS[-1])
     return f"{int(seconds // size)} {unit} ago"
 

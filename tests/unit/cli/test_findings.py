@@ -1,6 +1,7 @@
 """``oathward findings``: listed by what matters, one shown with what to do, several decided at once, nobody named to who may not see people."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -67,6 +68,10 @@ def test_they_are_listed_shown_and_decided_together(go):
     told = go("show", ids[1], plain=True)[1]
     for words in (KINDS["flow.undeclared"].what, "waits for a part", f"due {go.soon}", "port: 445"):
         assert words in told
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d UTC you: noted asked the maker$", told, re.MULTILINE)
+    assert f"you: extended {go.soon} waits for a part" in told, "the day, not the moment behind its end"
+    assert "you: assigned you" in told
+    assert "given to you" in told
     assert go("suppress", ids[0], "--until", go.soon, "--why", "known")[0] == 0
     code, value, _ = go("lift", *ids, "--why", "no")
     assert (code, value) == (0, {"done": [ids[0]], "left": [ids[1]]})

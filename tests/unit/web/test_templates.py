@@ -109,7 +109,7 @@ def test_quiet_routes_only_read_and_public_ones_are_known():
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(-5, "now"), (0, "now"), (1.9, "now"), (2, "2 s ago"), (59.9, "59 s ago"), (60, "1 min ago"), (3_599, "59 min ago"), (3_600, "1 h ago"), (86_399, "23 h ago"), (86_400, "1 d ago"), (8_640_000, "100 d ago")],
+    [(-5, "now"), (0, "now"), (1.9, "now"), (2, "2 s ago"), (59.9, "59 s ago"), (60, "1 min ago"), (3_599, "59 min ago"), (3_600, "1 h ago"), (86_399, "23 h ago"), (86_400, "1 d ago"), (8_640_000, "100 d ago"), (63_115_199, "730 d ago"), (63_115_200, "2 y ago"), (253_065_600, "8 y ago")],
 )  # fmt: skip
 def test_ages_are_said_in_whole_units(seconds, said):
     assert words.age(seconds) == said
@@ -122,3 +122,32 @@ def test_numbers_and_counts():
     assert words.short("01a20122-0600-7704-bc29-4590b06c4192") == "4590b06c4192"
     assert words.short("A1") == "A1"
     assert words.meaning("no such reason").what == ""
+
+
+FOLDING = (
+    "connections",
+    "endpoint",
+    "finding",
+    "findings",
+    "flows",
+    "inventory",
+    "map",
+    "rules",
+    "saved",
+    "sources",
+)
+
+
+@pytest.mark.parametrize("name", FOLDING)
+def test_lists_of_the_network_fold_on_a_phone_and_every_value_has_its_head(name):
+    text = (TEMPLATES / f"{name}.html").read_text()
+    tables = re.findall(r'<div class="([^"]*)"[^>]*>\s*<table>(.*?)</table>', text, re.DOTALL)
+    assert len(tables) == text.count("<table")
+    for classes, table in tables:
+        assert "folding" in classes.split()
+        heads = set(re.findall(r"<th[^>]*>([^<{]+)</th>", table.partition("</thead>")[0]))
+        cells = re.findall(r"<td([^>]*)>", table.partition("</thead>")[2])
+        headed = {head for cell in cells for head in re.findall(r'data-head="([^"]*)"', cell)}
+        bare = [cell for cell in cells if "data-head" not in cell and 'class="check"' not in cell]
+        assert len(bare) <= 1, "the first of a row may stand for itself"
+        assert len(headed) >= len(heads) - 2, "and so may the head of a row"
