@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 FOLLOW_S = 10.0
 NAMES_MAX = 20
+"""Names that are told of what was not read; the rest is counted. With --json all are."""
 LISTS = (".csv", ".csv.gz", ".json", ".xml", ".zip")
 """How lists of devices end; they are no sensor's."""
-"""Names that are told of what was not read; the rest is counted. With --json all are."""
+LISTS_WORDS = "Lists of devices: oathward inventory import; a plan of addresses: oathward network plan import"
 
 APP = typer.Typer(
     help="What sensors saw: captures, logs and flow records, read into the living picture.",
@@ -87,7 +88,10 @@ def observe(  # noqa: PLR0913  one parameter an option
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read what sensors saw. The same file again adds nothing; of a log that grew only what is new is read."""
+    """Read what sensors saw. The same file again adds nothing; of a log that grew only what is new is read.
+
+    Exit code 1 where a source could not be read, or a file named by itself is of no known format; 65 where nothing at all is of one.
+    """
     from oathward.mapping import telling
     from oathward.observing import caring
     from oathward.observing.living import Living
@@ -121,6 +125,7 @@ def observe(  # noqa: PLR0913  one parameter an option
         raised = 0 if dry_run else living.raise_findings()
         told = None if dry_run else telling.tell_all(site)
         report = run.report
+    _check_formats(report)
     value = _plain(report, realm=where, dry=dry_run) | {
         "endpoints": living.counts(),
         "conflicts": living.conflicts(),
@@ -130,8 +135,26 @@ def observe(  # noqa: PLR0913  one parameter an option
         "hours_given": given,
     }
     emit(value, as_json=as_json, human=lambda: _tell(value))
-    if not as_json and report.of("failed"):
+    if report.of("failed") or any(one.named for one in report.of("unknown")):
         raise typer.Exit(1)
+
+
+def _check_formats(report: Report) -> None:
+    """Refuse what was given where nothing of it is of a format that is read here, and something is not even empty."""
+    from oathward.core.reasons import Reason
+    from oathward.discovery.observer import observers
+
+    unknown = [one.name for one in report.of("unknown")]
+    if not unknown or any(one.observer for one in report.sources):
+        return
+    names = ", ".join(unknown[:NAMES_MAX])
+    more = f" and {len(unknown) - NAMES_MAX:,} more" if len(unknown) > NAMES_MAX else ""
+    words = "is of no format" if len(unknown) == 1 else "are of no format"
+    lists = f". {LISTS_WORDS}" if _has_list(unknown) else ""
+    known = "; ".join(one.words for one in observers().values())
+    raise InputError(
+        names + more, f"{words} that is read here: {known}{lists}", reason=Reason.OBSERVED_UNKNOWN
+    )
 
 
 def _paths(run: Run, paths: list[str], *, follow: bool) -> None:
@@ -271,10 +294,12 @@ def _tell_unread(sources: list[dict[str, Any]]) -> None:
         if names:
             more = f" and {len(names) - NAMES_MAX:,} more" if len(names) > NAMES_MAX else ""
             say(f"{len(names):,} {one if len(names) == 1 else words}: {', '.join(names[:NAMES_MAX])}{more}")
-            if state == "unknown" and any(name.lower().endswith(LISTS) for name in names):
-                print(
-                    "Lists of devices: oathward inventory import; a plan of addresses: oathward network plan import"
-                )
+            if state == "unknown" and _has_list(names):
+                print(LISTS_WORDS)
+
+
+def _has_list(names: list[str]) -> bool:
+    return any(name.lower().endswith(LISTS) for name in names)
 
 
 def _tell_findings(told: Told | None) -> None:

@@ -102,7 +102,9 @@ def known_source(
     for length in reversed(sql.head_lengths(db, site, row.realm) if row.head_sha256 else []):
         digest = prefix(length)
         found = sql.source_of(db, site, row.realm, length, digest) if digest else None
-        empty = found is not None and found.finished and not (found.flows or found.statements)
+        empty = (
+            found is not None and found.finished and not (found.flows or found.sessions or found.statements)
+        )
         if found is not None and not (empty and length < row.head_bytes):
             return replace(found, name=row.name, device=row.device, inode=row.inode)
     return None
@@ -126,6 +128,11 @@ def begin_source(
     return new
 
 
+def note_source(db: Connection, site: str, row: ObservedSource) -> None:
+    """Note how a source lies now of which nothing more was read: no record."""
+    sql.put_source(db, site, row)
+
+
 def end_source(db: Connection, site: str, row: ObservedSource, refused: Mapping[str, int]) -> None:
     """Note that a source was read to its end. The last call before commit.
 
@@ -141,6 +148,7 @@ def end_source(db: Connection, site: str, row: ObservedSource, refused: Mapping[
         "offset": row.offset,
         "realm": row.realm,
         "refused": dict(sorted(refused.items())),
+        "sessions": row.sessions,
         "source": row.id,
         "statements": row.statements,
     }

@@ -50,6 +50,7 @@ class Stream:
     last_us: int
     usual_us: int
     flows: int
+    sessions: int
     statements: int
     refused: Mapping[str, int] = field(default_factory=dict)
     unsaid: int = 0
@@ -117,6 +118,7 @@ def _stream(
         times[-1] if times else 0,
         max(pauses) if len(times) >= POINTS_MIN else 0,
         sum(row.flows for row in rows),
+        sum(row.sessions for row in rows),
         sum(row.statements for row in rows),
         dict(reasons.most_common()),
         max(total - reasons.total(), 0),

@@ -172,6 +172,8 @@ class ObservedSource:
         id: random. head_bytes, head_sha256: how it begins, unpacked: that tells it wherever it lies. offset: up to where it was read, unpacked.
         device, inode: where it lay. finished: it was read to its end as it was then. parts: that were stored of it: what is read whole or not at all
             goes on behind them.
+        flows: that it counts. sessions: rows that say more of flows which another source counts, or nobody: TLS, MQTT.
+        size_bytes: of the file, packed as it lay, when all of it was read; -1 where something of it waits to be whole, and where it is no file.
     """
 
     id: str
@@ -192,6 +194,8 @@ class ObservedSource:
     last_us: int
     updated_us: int
     finished: bool
+    sessions: int = 0
+    size_bytes: int = -1
 
 
 @dataclass(frozen=True, slots=True)

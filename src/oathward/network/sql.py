@@ -123,6 +123,7 @@ observed_source = Table(
     ),
     *(Column(name, BigInteger, nullable=False) for name in ("first_us", "last_us", "updated_us")),
     Column("finished", Boolean, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("sessions", "size_bytes")),
     Index("observed_source_head", "site", "realm", "head_bytes", "head_sha256", unique=True),
 )
 network_plan = Table(

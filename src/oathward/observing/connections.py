@@ -28,8 +28,8 @@ from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.discovery.model import Seen
 from oathward.network.model import ObservedSource
+from oathward.observing.parts import is_full
 from oathward.observing.report import SourceReport
-from oathward.observing.run import is_full
 
 if TYPE_CHECKING:
     from oathward.observing.run import Run

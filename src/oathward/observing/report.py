@@ -14,6 +14,7 @@ class SourceReport:
         state: ``read``, ``known`` (nothing new in it), ``unknown`` (nobody reads it), ``empty``, ``skipped``, ``grown`` (read before, when it was shorter, and
             only to be read whole), ``failed``. why: of the last three, in words.
         flows: that it counts. sessions: rows that say more of flows which another source counts, or nobody: TLS, MQTT.
+        named: a person named it, and not only the folder it lies in.
         refused: (reason code, place) -> how many things could not be read.
     """
 
@@ -29,6 +30,7 @@ class SourceReport:
     first_us: int = 0
     last_us: int = 0
     held_bytes: int = 0
+    named: bool = False
 
 
 @dataclass(slots=True)

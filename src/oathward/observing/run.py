@@ -15,28 +15,23 @@ from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.discovery import reading
 from oathward.discovery.apart import Reader, ReaderError
-from oathward.discovery.model import Around, Seen, Statement
+from oathward.discovery.model import Around, Seen
 from oathward.discovery.totals import says_more
 from oathward.network import actions, segments
 from oathward.network import views as network
 from oathward.network.model import ObservedSource
 from oathward.network.plan import Plan
 from oathward.observing import keeping
+from oathward.observing.parts import SINCE_US, is_full, leave_out, says_something, span
 from oathward.observing.report import Report, SourceReport
 from oathward.observing.storing import Endpoints, Groups
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from oathward.vault.opened import Opened
 
-GROUP_FLOWS = 50_000
-GROUP_STATEMENTS = 10_000
 DAY_US = 86_400_000_000
 AHEAD_US = DAY_US
 """So far ahead of this machine's clock a sensor's may be."""
-SINCE_US = 946_684_800_000_000
-"""The year 2000: a sensor that lost its clock begins in 1970."""
 NEVER_US = 2**62
 LASTING_S = 30_000_000.0
 """A source that lasts may be silent for a year."""
@@ -125,7 +120,7 @@ class Run:
             self._groups.days.clear()
 
     def _file(self, one: reading.Found) -> SourceReport:
-        found = SourceReport(one.name, "read")
+        found = SourceReport(one.name, "read", named=one.named or one.path == reading.STDIN)
         self._groups.counted_beside = reading.is_counted_beside(one)
         if one.path == reading.STDIN:
             self._guarded(found, lambda: self._read(0, found, None, -1, whole_lines=False))
@@ -140,13 +135,26 @@ class Run:
             state = os.fstat(fd)
             fresh = one.size_bytes >= 0 and state.st_mtime_ns // 1_000 > self.now_us() - FOLLOWED_US
             head = reading.head_of(fd) if one.size_bytes >= 0 else b""
-            self._guarded(
-                found,
-                lambda: self._read(fd, found, state if head else None, one.size_bytes, whole_lines=fresh),
-            )
+            if one.size_bytes >= 0 and not state.st_size:
+                found.state = "empty"
+            elif head and (known := self._known_whole(found.name, fd, state)):
+                found.state, found.observer = "known", known.observer
+            else:
+                self._guarded(
+                    found,
+                    lambda: self._read(fd, found, state if head else None, one.size_bytes, whole_lines=fresh),
+                )
         finally:
             os.close(fd)
         return found
+
+    def _known_whole(self, name: str, fd: int, state: os.stat_result) -> ObservedSource | None:
+        """Give a file as it was read before, where all of it was read and it is as long as then: no process is started for it."""
+        head = reading.head_of(fd, reading.IDENTITY_BYTES)
+        row = _identified(self.new_source("", name), head, state)
+        with read(self.site.engine) as db:
+            known = actions.known_source(db, self.site.site, row, lambda length: reading.digest(head, length))
+        return known if known is not None and known.finished and known.size_bytes == state.st_size else None
 
     def _guarded(self, found: SourceReport, work: Callable[[], None]) -> None:
         """Have one source read; one whose reader is lost is told, and the next is read."""
@@ -178,21 +186,22 @@ class Run:
             row = self.begin(new, lambda length: reading.digest(head, length))
             grows = reader.header >= 0
             if row.finished and state and not grows:
-                found.state = "grown" if row.offset < size and not head_packed(fd) else "known"
-                found.why = (
-                    "it was read when it was shorter, and can only be read whole"
-                    if found.state == "grown"
-                    else ""
-                )
+                if row.offset < size and not head_packed(fd):
+                    found.state = "grown"
+                    found.why = "it was read when it was shorter, and can only be read whole"
+                else:
+                    self._note(replace(row, size_bytes=state.st_size), found)
                 return
             before = row.offset if grows else row.parts
             begin = row.offset if grows else 0
             seens = self._watched(self.timely(reader.read(begin)), found.name, size)
             skip = 0 if grows else row.parts
             if grows:
-                seens = (one for one in seens if _says_something(one, row.offset))
+                seens = (one for one in seens if says_something(one, row.offset))
             row = self._store_all(seens, found, row, skip=skip, timed=lasting)
             found.held_bytes = reader.held_bytes
+            whole = state is not None and not reader.held_bytes
+            row = replace(row, size_bytes=state.st_size if state is not None and whole else -1)
             if reader.broken:
                 found.refused[Reason.OBSERVED_CUT.code, "file"] += 1
             if (
@@ -200,9 +209,18 @@ class Run:
                 and not found.flows + found.sessions + found.statements
                 and (row.offset if grows else row.parts) == before
             ):
-                found.state = "known"
+                self._note(row, found)
                 return
             self.finish(row, found)
+
+    def _note(self, row: ObservedSource, found: SourceReport) -> None:
+        """Note that nothing was new in a source; on record only where the run that read it did not come to that."""
+        found.state = "known"
+        if not row.finished and row.size_bytes >= 0:
+            self.finish(row, found)
+        elif row.finished and not self.dry:
+            with write(self.site.engine) as db:
+                actions.note_source(db, self.site.site, row)
 
     def _watched(self, seens: Iterable[Seen], name: str, size: int) -> Iterator[Seen]:
         for seen in seens:
@@ -212,7 +230,7 @@ class Run:
     def timely(self, seens: Iterable[Seen]) -> Iterator[Seen]:
         """Leave out what says that it comes from the future, whatever its reader thinks of it."""
         for seen in seens:
-            if late := _leave_out(seen, self.now_us() + AHEAD_US):
+            if late := leave_out(seen, self.now_us() + AHEAD_US):
                 seen.refused[Reason.OBSERVED_TIME, "time"] += late
             yield seen
 
@@ -304,7 +322,7 @@ class Run:
         clear = [said for one in group for said in one.clear]
         for one in group:
             found.refused.update({(reason.code, place): n for (reason, place), n in one.refused.items()})
-        first, last = _span(flows, statements)
+        first, last = span(flows, statements)
         count = flows.height if flows is not None else 0
         more = flows.filter(says_more()).height if flows is not None else 0
         found.flows += count - more
@@ -318,7 +336,8 @@ class Run:
             row,
             offset=max([row.offset, *(one.offset for one in group)]),
             parts=row.parts + len(group),
-            flows=row.flows + count,
+            flows=row.flows + count - more,
+            sessions=row.sessions + more,
             statements=row.statements + len(statements),
             refused=row.refused + sum(sum(one.refused.values()) for one in group),
             first_us=min(filter(None, (row.first_us, first)), default=0),
@@ -351,39 +370,3 @@ def _identified(row: ObservedSource, head: bytes, state: os.stat_result | None) 
         return row
     digest = reading.digest(head, len(head))
     return replace(row, device=state.st_dev, inode=state.st_ino, head_bytes=len(head), head_sha256=digest)
-
-
-def _says_something(seen: Seen, offset: int) -> bool:
-    """Say whether a part tells anything that was not known before: something in it, or that the source was read further."""
-    return (
-        bool(seen.statements or seen.flows is not None or seen.clear or seen.refused) or seen.offset > offset
-    )
-
-
-def _leave_out(seen: Seen, until_us: int) -> int:
-    """Leave out of a part what is before ``SINCE_US`` or later than a time; gives how many statements and flows those were. A flow ends then at the latest."""
-    import polars as pl
-
-    statements = [one for one in seen.statements if SINCE_US <= one.at_us <= until_us]
-    late = len(seen.statements) - len(statements)
-    seen.statements = statements
-    seen.clear = [one for one in seen.clear if SINCE_US <= one.at_us <= until_us]
-    if seen.flows is not None:
-        timely = seen.flows.filter(pl.col("start_us").is_between(SINCE_US, until_us))
-        late += seen.flows.height - timely.height
-        seen.flows = timely.with_columns(pl.col("end_us").clip(upper_bound=until_us))
-    return late
-
-
-def is_full(group: Sequence[Seen]) -> bool:
-    """Say whether a group is large enough to be stored."""
-    flows = sum(one.flows.height for one in group if one.flows is not None)
-    return flows >= GROUP_FLOWS or sum(len(one.statements) for one in group) >= GROUP_STATEMENTS
-
-
-def _span(flows: pl.DataFrame | None, statements: Sequence[Statement]) -> tuple[int, int]:
-    """Give the first and the last time of a group; 0 where it has none."""
-    times = [one.at_us for one in statements]
-    if flows is not None and flows.height:
-        times += [flows["start_us"].min(), flows["start_us"].max()]  # type: ignore[list-item]  # integers, by the columns' types
-    return (min(times), max(times)) if times else (0, 0)

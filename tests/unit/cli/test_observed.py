@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from tests.zeek import conn
+from tests.zeek import T, conn
 
 from oathward.cli.main import run
 
@@ -156,3 +156,56 @@ def test_an_imported_mud_file_is_compared_with_what_was_seen_of_its_model(go, tm
     assert kinds() == {"flow.outside-model"}
     [conduit] = go("map", "--json")[1]["conduits"]
     assert conduit["declared"] == ["mud:Acme P1"]
+
+
+def test_sessions_are_no_flows_wherever_sources_are_listed(go, tmp_path):
+    said = {"uid": "C1", "version": "TLSv12", "established": True, "resumed": False}
+    ends = {"id.orig_h": "10.1.0.1", "id.orig_p": 1_024, "id.resp_h": "10.2.0.9", "id.resp_p": 2_575}
+    (tmp_path / "ssl.log").write_text(json.dumps({"ts": T, **said, **ends}) + "\n")
+    go("observe", str(tmp_path / "ssl.log"))
+    [source] = go("network", "sources", "--json")[1]["sources"]
+    assert (source["flows"], source["sessions"]) == (0, 1)
+    assert "sessions" in go("network", "sources")[1]
+
+
+def test_given_nothing_of_a_known_format_it_says_so_and_what_is_known(go, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("hello")
+    (tmp_path / "in" / "cmms.csv").write_text("Asset No;Serial\n1;2\n")
+    (tmp_path / "in" / "empty").write_text("")
+    for more in ((), ("--dry-run",)):
+        code, told = go("observe", str(tmp_path / "in"), *more)
+        assert code == 65
+        for words in ("notes.txt", "cmms.csv", "Zeek logs", "pcapng", "NetFlow", "oathward inventory import"):
+            assert words in told, words
+
+
+def test_given_nothing_of_a_known_format_the_reason_is_told_as_json(tmp_path, data, capsys):
+    (tmp_path / "notes.txt").write_text("hello")
+    assert run(["observe", str(tmp_path / "notes.txt"), "--data", str(data), "--json"]) == 65
+    said = json.loads(capsys.readouterr().err)
+    assert said["error"] == "observation.unknown"
+    assert "notes.txt" in json.dumps(said)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_given_some_of_no_known_format_the_rest_is_read_and_they_are_named(go, tmp_path, more):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "conn.log").write_text(flow(1))
+    (tmp_path / "in" / "notes.txt").write_text("hello")
+    code, told = go("observe", str(tmp_path / "in"), *more)
+    assert (code, "notes.txt" in str(told)) == (0, True), "in a folder other things may lie"
+    code, told = go("observe", str(tmp_path / "in" / "conn.log"), str(tmp_path / "in" / "notes.txt"), *more)
+    assert (code, "notes.txt" in str(told)) == (1, True), "it was asked for"
+    assert go("flows", "list", "--json")[1]["conversations"]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_source_that_cannot_be_read_is_told_by_the_exit_code(go, tmp_path, monkeypatch, more):
+    (tmp_path / "conn.log").write_text(flow(1))
+
+    def gone(_):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("oathward.discovery.reading.opened", gone)
+    assert go("observe", str(tmp_path / "conn.log"), *more)[0] == 1

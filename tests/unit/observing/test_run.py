@@ -24,8 +24,7 @@ from oathward.discovery.model import FLOW_COLUMNS
 from oathward.endpoints import views as endpoints
 from oathward.network import actions, segments, views
 from oathward.network.model import ConversationFilters
-from oathward.observing import joining
-from oathward.observing import run as runs
+from oathward.observing import joining, parts
 from oathward.observing.living import Living
 from oathward.observing.run import Run
 
@@ -147,7 +146,7 @@ def test_a_dry_run_stores_nothing(site, tmp_path):
 def test_after_a_crash_it_goes_on_and_counts_nothing_twice(site, tmp_path, monkeypatch, where, at):
     """Stopped as it writes the segment of its second group (the first is of two days, each flushed twice), totals of its first or second, the record of its end."""
     monkeypatch.setattr(
-        runs, "GROUP_FLOWS", 1
+        parts, "GROUP_FLOWS", 1
     )  # a group a part; a log longer than a reader's block has several
     count = 50_000 if at > 1 else 6
     log = tmp_path / "conn.log"
@@ -193,7 +192,7 @@ def test_after_a_crash_groups_may_be_cut_elsewhere(site, tmp_path, monkeypatch):
         patch.setattr(actions, "store", stop)
         with pytest.raises(StorageError):
             go(site, log)
-    monkeypatch.setattr(runs, "GROUP_FLOWS", 1)
+    monkeypatch.setattr(parts, "GROUP_FLOWS", 1)
     go(site, log)
     assert kept(site) == (45_099, 45_099)
 

@@ -209,7 +209,7 @@ def test_declared_and_never_seen_is_listed_to_who_may_see_declared_devices(world
 def test_sources_and_their_files_page_by_page(world, officer):  # noqa: F811  the fixture
     for hour in range(5):
         sources.heard(world, f"dns.{hour}.log", 30 + hour)
-        sources.heard(world, f"conn.{hour}.log", hour, refused={"observation.cut": 2})
+        sources.heard(world, f"conn.{hour}.log", hour, refused={"observation.cut": 2}, sessions=2)
     sources.heard(world, "visit.pcap", 9_000, observer="pcap")
     rows = officer.all("sources", limit=1)
     assert [one["name"] for one in rows] == ["visit.pcap", "conn.#.log", "dns.#.log"]
@@ -218,6 +218,8 @@ def test_sources_and_their_files_page_by_page(world, officer):  # noqa: F811  th
     [refused] = officer.all("sources?show=refused")
     assert (refused["files"], refused["refused"], refused["usual_s"]) == (5, {"observation.cut": 10}, 3_600)
     files = officer.all(f"sources/{refused['id']}/files")
+    assert (refused["flows"], refused["sessions"]) == (35, 10)
+    assert [(one["flows"], one["sessions"]) for one in files] == [(7, 2)] * 5
     assert [one["name"] for one in files] == [f"conn.{n}.log" for n in range(5)]
     assert officer.status("sources/none/files") == 404
     officer.refused("sources?after=none", "input.invalid", "after")

@@ -17,12 +17,12 @@ def nothing_read(world):  # noqa: F811  the fixture
         db.execute(sql.observed_source.delete())
 
 
-def heard(world, name, hours_ago, *, refused=None, observer="zeek", ahead=0):  # noqa: F811  the fixture
+def heard(world, name, hours_ago, *, refused=None, observer="zeek", ahead=0, sessions=0):  # noqa: F811  the fixture
     """Note a source that told of something so many hours ago, and was read to its end then."""
     at_us = world.gate.now_us() - hours_ago * HOUR
     row = ObservedSource(
         "", observer, name, "main", "", 0, 0, 4, f"{name}{hours_ago}", 99, 1, 7, 3, sum((refused or {}).values()),
-        at_us - HOUR, at_us + ahead, at_us, False,
+        at_us - HOUR, at_us + ahead, at_us, False, sessions,
     )  # fmt: skip
     with write(world.gate.engine) as db:
         known = actions.begin_source(db, world.gate.site, row, lambda _: "")
@@ -51,6 +51,13 @@ def test_files_of_one_log_are_one_line_and_what_was_refused_says_why(world):  # 
     assert "observation.cut" in page
     assert "21" in page  # flows of all three
     assert "3 files" in page
+
+
+def test_sessions_are_counted_beside_flows(world):  # noqa: F811  the fixture
+    heard(world, "ssl.log", 1, sessions=4_321)
+    page = viewer(world, "p-privacy").get("/sources").text
+    assert '<td class="n" data-head="Flows">7</td>' in page
+    assert '<td class="n" data-head="Sessions">4,321</td>' in page
 
 
 def test_a_log_whose_own_name_has_numbers_is_called_by_it(world):  # noqa: F811  the fixture

@@ -33,7 +33,7 @@ _ID_CHARS = 32
 
 @dataclass(frozen=True, slots=True)
 class SourceOut:
-    """One sensor or log. `name`: of its files, numbers as `#`; `last`: of the last thing it told of, null for never; `usual_s`: the longest pause before, 0 where too little is known; `silent`: it was not heard for longer than usual; `files`: how many, `unfinished`: of those not read to their end; `refused`: reason -> how many, of the last readings; `unsaid`: refused before."""
+    """One sensor or log. `name`: of its files, numbers as `#`; `last`: of the last thing it told of, null for never; `usual_s`: the longest pause before, 0 where too little is known; `silent`: it was not heard for longer than usual; `files`: how many, `unfinished`: of those not read to their end; `sessions`: rows that say more of flows which other sources count (TLS, MQTT); `refused`: reason -> how many, of the last readings; `unsaid`: refused before."""
 
     id: str
     observer: str
@@ -46,6 +46,7 @@ class SourceOut:
     files: int
     unfinished: int
     flows: int
+    sessions: int
     statements: int
     refused: dict[str, int]
     unsaid: int
@@ -53,13 +54,14 @@ class SourceOut:
 
 @dataclass(frozen=True, slots=True)
 class SourceFileOut:
-    """One file or stream of a source. `bytes`: up to where it was read, unpacked; `first`, `last`: of what it tells of, null where it tells of nothing; `finished`: it was read to its end as it was then."""
+    """One file or stream of a source. `bytes`: up to where it was read, unpacked; `sessions`: rows that say more of flows which other sources count; `first`, `last`: of what it tells of, null where it tells of nothing; `finished`: it was read to its end as it was then."""
 
     id: str
     name: str
     segment: str
     bytes: int
     flows: int
+    sessions: int
     statements: int
     refused: int
     first: datetime | None
@@ -110,6 +112,7 @@ def _plain(one: Stream, now_us: int) -> SourceOut:
         files=len(one.sources),
         unfinished=one.left,
         flows=one.flows,
+        sessions=one.sessions,
         statements=one.statements,
         refused=dict(one.refused),
         unsaid=one.unsaid,
@@ -123,6 +126,7 @@ def _file(one: ObservedSource) -> SourceFileOut:
         segment=one.segment,
         bytes=one.offset,
         flows=one.flows,
+        sessions=one.sessions,
         statements=one.statements,
         refused=one.refused,
         first=from_micros(one.first_us) if one.first_us else None,
