@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from oathward.accesses.model import Duty
+from oathward.core.foreign import parsed
 from oathward.vault.care_sheet import Mistake, time_us
 
 LINES_MAX = 20_000
@@ -50,6 +51,23 @@ def parse(data: bytes, source: str) -> tuple[list[Duty], list[Mistake]]:
     if not duties and not mistakes:
         return [], [Mistake(0, "", "holds no line")]
     return ([], mistakes) if mistakes else (duties, [])
+
+
+def parse_apart(data: bytes, source: str) -> tuple[list[Duty], list[Mistake]]:
+    """Parse as ``parse``, in a process that can do nothing else. Raises as ``foreign.parsed``."""
+
+    def check(found: tuple[list[Duty], list[Mistake]]) -> None:
+        for one in found[0]:
+            if one.source != source or not all(map(_fine, (one.number, one.unit))):
+                raise ValueError("line")
+            if not 0 < one.until_us - one.from_us <= DAYS_MAX * _DAY_US or one.from_us <= 0:
+                raise ValueError("time")
+
+    return parsed(parse, data, source, check=check)
+
+
+def _fine(cell: str) -> bool:
+    return 0 < len(cell) <= CELL_LENGTH_MAX and cell.isprintable()
 
 
 class _UnreadableError(Exception):
@@ -94,7 +112,7 @@ def _read(
     cells = {}
     for name in COLUMNS:
         cell = row.get(name)
-        fine = isinstance(cell, str) and 0 < len(cell) <= CELL_LENGTH_MAX and cell.isprintable()
+        fine = isinstance(cell, str) and _fine(cell)
         cells[name] = cell if fine and isinstance(cell, str) else ""
         if not fine:
             mistakes.append(Mistake(line, name, f"must be 1 to {CELL_LENGTH_MAX} printable characters"))

@@ -206,8 +206,8 @@ def on_call(
 
     if not (0 < len(source) <= SOURCE_LENGTH_MAX and source.isprintable()):
         raise InputError("--source", f"a name of 1 to {SOURCE_LENGTH_MAX} printable characters")
-    raw = read_bytes(file)
-    duties, mistakes = roster.parse(raw, source)
+    raw = read_bytes(file, roster.BYTES_MAX)
+    duties, mistakes = roster.parse_apart(raw, source)
     for one in mistakes[:SHOWN_MAX]:
         print(f"line {one.line}, {one.column or 'file'}: {one.why}", file=sys.stderr)
     if mistakes:

@@ -9,11 +9,11 @@ Rules:
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from oathward.vault.authority import Document
     from oathward.vault.opened import Opened
 
+FILE_BYTES_MAX = 256 << 20
+"""Of a file that a person names, where its kind says nothing smaller."""
 SIGN_MAX = 250
 """Documents signed and stored together."""
 
@@ -59,22 +61,38 @@ IdentifierFileOption = Annotated[
 ]
 
 
-def read_bytes(path: str, bytes_max: int = -2) -> bytes:
+def read_bytes(path: str, bytes_max: int | None = None) -> bytes:
     """Read a file, or stdin for ``-``.
 
     Args:
-        bytes_max: no more than that and one byte is read, by which whoever parses it sees that it is too large.
+        bytes_max: no more than that and one byte is read, by which whoever parses it sees that it is too large; ``FILE_BYTES_MAX`` by default.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or, where no ``bytes_max`` is said, is larger than may be.
     """
+    most = FILE_BYTES_MAX if bytes_max is None else bytes_max
     try:
         if path == "-":
-            return sys.stdin.buffer.read(bytes_max + 1)
-        with Path(path).open("rb") as file:
-            return file.read(bytes_max + 1)
+            content = sys.stdin.buffer.read(most + 1)
+        else:
+            with open_file(path) as file:
+                content = file.read(most + 1)
     except OSError as error:
         raise InputError(path, "cannot be read", reason=Reason.NOT_FOUND) from error
+    if bytes_max is None and len(content) > most:
+        raise InputError(path, f"at most {most >> 20} MiB", reason=Reason.LIMIT_EXCEEDED)
+    return content
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a file to read it; a named pipe that nobody writes to is empty, instead of waiting for ever.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    os.set_blocking(fd, True)
+    return os.fdopen(fd, "rb")  # raises for a folder, and closes it
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def import_(
     from oathward.core.db import read
     from oathward.vault import care_rows, care_sheet
 
-    sheet = care_sheet.parse(read_bytes(file))
+    sheet = care_sheet.parse_apart(read_bytes(file, care_sheet.BYTES_MAX))
     _refuse(sheet.mistakes)
     hasher = hasher_of(settings_of(data)) if any(line.patient for line in sheet.lines) else None
     with opened(data) as site:

@@ -187,7 +187,7 @@ def _import_csv(options: Options, *, as_json: bool) -> None:
     from oathward.consent import sheet
     from oathward.patients.identifiers import from_cx
 
-    found = sheet.parse(read_bytes(options.path))
+    found = sheet.parse_apart(read_bytes(options.path, sheet.BYTES_MAX))
     errors = list(found.errors)
     settings = settings_of(options.data)
     keys = keys_of(settings)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from oathward.cli.asking import identifiers_in, opened, person_of
+from oathward.cli.asking import identifiers_in, opened, person_of, read_bytes
 from oathward.cli.consent_import import (
     NOTHING,
     STRANGER,
@@ -31,7 +30,6 @@ from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.consent.fhir.parts import Remark
-    from oathward.consent.fhir.r5 import Edition
     from oathward.consent.fhir.sets import Consents, Named
     from oathward.consent.model import Statement
     from oathward.patients.identifiers import Hasher, Identifier
@@ -100,10 +98,10 @@ def import_(options: Options) -> Imported:
 
 def problem_free(options: Options, name: str, data: bytes, keys: GatewayKeys) -> tuple[Imported, list[Told]]:
     """Read consents, whatever stands in them; with problems nothing of it may be stored."""
-    from oathward.consent.fhir.sets import gather
+    from oathward.consent.fhir.sets import gather_apart
 
     how = _zone(options.zone), _edition(options.edition)
-    return _told(options, gather([(name, data)], zone=how[0], edition=how[1], now_us=_now_us()), keys)
+    return _told(options, gather_apart([(name, data)], *how, _now_us()), keys)
 
 
 def _told(options: Options, found: Consents, keys: GatewayKeys) -> tuple[Imported, list[Told]]:
@@ -143,18 +141,18 @@ def gathered(path: str, zone: str, edition: str = "") -> Consents:
     Raises:
         InputError: it is not there, or the zone or the edition is none.
     """
-    from oathward.consent.fhir.sets import FILES_MAX, LINES, gather
+    from oathward.consent.fhir.sets import FILES_MAX, LINES, gather_apart
 
     folder = Path(path)
     if path == "-" or not folder.is_dir():
         files = iter([(path, _bytes(path))])
-        return gather(files, zone=_zone(zone), edition=_edition(edition), now_us=_now_us())
+        return gather_apart(files, _zone(zone), _edition(edition), _now_us())
     paths = sorted(f for f in folder.rglob("*") if f.suffix in (".json", *LINES) and f.is_file())
     if not paths or len(paths) > FILES_MAX:
         why = f"a folder with 1 to {FILES_MAX} *.json or *.ndjson"
         raise InputError(path, why, reason=Reason.NOT_FOUND)
     named = ((str(file.relative_to(folder)), _bytes(str(file))) for file in paths)
-    return gather(named, zone=_zone(zone), edition=_edition(edition), now_us=_now_us())
+    return gather_apart(named, _zone(zone), _edition(edition), _now_us())
 
 
 def _bytes(path: str) -> bytes:
@@ -165,23 +163,22 @@ def _bytes(path: str) -> bytes:
     """
     from oathward.consent.fhir.sets import FILE_BYTES_MAX
 
-    try:
-        if path == "-":
-            return sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
-        with Path(path).open("rb") as file:
-            return file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise InputError(path, "cannot be read", reason=Reason.NOT_FOUND) from error
+    return read_bytes(path, FILE_BYTES_MAX)
 
 
-def _zone(name: str) -> tzinfo:
+def _zone(name: str) -> str:
+    """Check the name of a zone.
+
+    Raises:
+        InputError: there is none.
+    """
     try:
-        return ZoneInfo(name)
+        return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InputError("--zone", "a time zone such as Europe/Berlin") from error
 
 
-def _edition(name: str) -> Edition | None:
+def _edition(name: str) -> str:
     """Read what was said of the edition.
 
     Raises:
@@ -189,7 +186,7 @@ def _edition(name: str) -> Edition | None:
     """
     if name not in {"", "r4", "r5"}:
         raise InputError("--edition", "r4 or r5")
-    return cast("Edition | None", name or None)
+    return name
 
 
 def _now_us() -> int:

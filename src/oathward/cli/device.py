@@ -165,7 +165,7 @@ def import_(
     from oathward.core.db import read
     from oathward.inventory import actions, sheet
 
-    found = sheet.parse(read_bytes(file))
+    found = sheet.parse_apart(read_bytes(file, sheet.BYTES_MAX))
     who = person_of(person)
     with opened(data) as site:
         with read(site.engine) as db:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ERRORS_SHOWN_MAX = 50
 HINTS_SHOWN_MAX = 10
+CERTIFICATE_BYTES_MAX = 64 << 10
 
 Name = Annotated[str, typer.Option(help="What people call it.")]
 Kind = Annotated[str, typer.Option(help="pump, monitor, ventilator, gateway, adt …")]
@@ -167,7 +168,10 @@ def fingerprint_of(given: str) -> str:
     plain = given.replace(":", "").lower()
     if len(plain) == 64 and all(c in "0123456789abcdef" for c in plain):
         return plain
-    raw = read_bytes(given)
+    raw = read_bytes(given, CERTIFICATE_BYTES_MAX)
+    if len(raw) > CERTIFICATE_BYTES_MAX:
+        why = f"at most {CERTIFICATE_BYTES_MAX >> 10} KiB"
+        raise InputError(given, why, reason=Reason.LIMIT_EXCEEDED)
     try:
         der = ssl.PEM_cert_to_DER_cert(raw.decode("ascii")) if raw.startswith(b"-----BEGIN") else raw
     except ValueError as error:
@@ -181,36 +185,9 @@ def keys_of(file: str) -> frozenset[str]:
     Raises:
         InputError: it is something else, or holds a private key.
     """
-    import orjson
-    from joserfc.errors import JoseError
-    from joserfc.jwk import import_key
+    from oathward.inventory.keys import FILE_BYTES_MAX, read_apart
 
-    from oathward.inventory.keys import canonical
-
-    raw = read_bytes(file)
-    try:
-        told = _of_pem(raw) if raw.lstrip().startswith(b"-----BEGIN") else orjson.loads(raw)
-        found = told["keys"] if isinstance(told, dict) and "keys" in told else [told]
-        texts = frozenset(canonical(one) for one in found)
-        for one in found:  # a point that is not on its curve is no key
-            import_key(one)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise InputError(file, "must be a public key as JWK, JWK set or PEM") from error
-    if not texts:
-        raise InputError(file, "holds no key")
-    return texts
-
-
-def _of_pem(raw: bytes) -> dict[str, Any]:
-    from joserfc.errors import InvalidKeyTypeError
-    from joserfc.jwk import ECKey, RSAKey
-
-    if b"PRIVATE" in raw:
-        raise ValueError("a private key")
-    try:
-        return dict(ECKey.import_key(raw).as_dict())
-    except InvalidKeyTypeError:
-        return dict(RSAKey.import_key(raw).as_dict())
+    return read_apart(read_bytes(file, FILE_BYTES_MAX))
 
 
 def reason_of(text: str) -> str:

@@ -164,12 +164,12 @@ def import_(
     from oathward.core.db import write
     from oathward.governance import actions, sheet
 
-    content = read_bytes(file)
+    content = read_bytes(file, sheet.BYTES_MAX)
     with opened(data) as site:
         who = who_may(site, person, "governance.change")
         found = register_of(site, everyone=True)
         known = {(row.kind, row.id): row for row in found.rows}
-        read_ = sheet.entries(content, known, _living(found))
+        read_ = sheet.entries(content, known, _living(found), read=sheet.cells_apart)
         if not (read_.errors or dry_run):
             with write(site.engine) as db:
                 actions.change(

@@ -122,7 +122,7 @@ def import_agreements(
     from oathward.core.db import write
     from oathward.governance import actions, sheet
 
-    found = sheet.agreements(read_bytes(file))
+    found = sheet.agreements(read_bytes(file, sheet.BYTES_MAX), read=sheet.cells_apart)
     with opened(data) as site:
         who = who_may(site, person, CHANGE)
         there = _register(site).agreements

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
+from oathward.cli.asking import PersonOption, now_us, open_file, opened, read_bytes
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of, say, shown
 from oathward.cli.permitted import who_may
 from oathward.core.clock import micros
@@ -122,11 +122,11 @@ class _Wanted(NamedTuple):
 
 
 def _run(wanted: _Wanted, *, person: str | None, data: str | None, as_json: bool, dry: bool) -> None:
-    from oathward.discovery.lists.mapping import read as read_mapping
+    from oathward.discovery.lists.mapping import BYTES_MAX, read_apart
     from oathward.discovery.lists.reading import How
     from oathward.observing import guessing, identities, listed
 
-    columns = read_mapping(read_bytes(wanted.mapping)) if wanted.mapping else None
+    columns = read_apart(read_bytes(wanted.mapping, BYTES_MAX)) if wanted.mapping else None
     name = wanted.format or (columns.list if columns else "")
     with opened(data) as site, ExitStack() as stack:
         by = who_may(site, person, "inventory.see" if dry else "inventory.change")
@@ -194,7 +194,7 @@ def _opened(files: Sequence[str]) -> Iterator[tuple[str, int]]:
         plain = os.fsencode(name).decode("utf-8", "replace")
         try:
             if name != "-":
-                with Path(name).open("rb") as stream:
+                with open_file(name) as stream:
                     yield plain, stream.fileno()
             elif isinstance(sys.stdin.buffer, io.BufferedReader):
                 yield plain, sys.stdin.buffer.fileno()

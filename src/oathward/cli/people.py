@@ -106,10 +106,9 @@ def import_(
     from oathward.core.db import read
     from oathward.people import actions, sheet
 
-    raw = read_bytes(file)
-    as_users = raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"[", b"{"}
+    raw = read_bytes(file, sheet.BYTES_MAX)
     with opened(data) as site:
-        parsed = (sheet.parse_scim if as_users else sheet.parse)(raw, site.settings.oidc.issuer)
+        parsed = sheet.parse_apart(raw, site.settings.oidc.issuer)
         with read(site.engine) as db:
             plan = actions.plan_import(
                 *(db, site.site, parsed, now_us(site)), everyone=everyone, many_leave=many_leave

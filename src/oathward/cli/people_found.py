@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,10 +40,11 @@ def found(
     """
     from oathward.core.db import write
     from oathward.people import actions, grants
+    from oathward.people.sheet import BYTES_MAX
     from oathward.policy.people import GRANT, PERSON, Grant, RoleGrant
     from oathward.vault.keeper.proof import admin_proof
 
-    rows = _rows(read_bytes(file))
+    rows = _rows(read_bytes(file, BYTES_MAX))
     who = person_of(person)
     with opened(data) as site:
         at_us = now_us(site)
@@ -122,10 +121,9 @@ def _rows(raw: bytes) -> list[tuple[Person, list[Role]]]:
     Raises:
         InputError: names line and column; the first mistake.
     """
-    try:
-        table = list(csv.reader(io.StringIO(raw.decode("utf-8-sig")), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError("file", "must be CSV in UTF-8") from error
+    from oathward.people.sheet import table_apart
+
+    table = table_apart(raw)
     names = [word.strip().lower() for word in table[0]] if table else []
     if set(_COLUMNS) - set(names) or set(names) - set(_COLUMNS) - set(_MORE) or len(set(names)) < len(names):
         more = f"; there may be {', '.join(_MORE)}"

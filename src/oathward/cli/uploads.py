@@ -85,10 +85,10 @@ def import_(
     from oathward.uploads.model import Source
 
     one_of("--source", source, Source, "source")
-    raw = read_bytes(file)
+    raw = read_bytes(file, sheet.BYTES_MAX)
     with opened(data) as site:
         by, at_us = who_may(site, person, "uploads.change"), now_us(site)
-        lines, mistakes = sheet.parse(raw, at_us, Source(source))
+        lines, mistakes = sheet.parse_apart(raw, at_us, Source(source))
         for line, said in lines:
             if (wrong := uploading.unfit(site, said)) is not None:
                 mistakes.append(sheet.Mistake(line, wrong.field, wrong.why, wrong.code))

@@ -2,14 +2,16 @@
 
 Rules:
 - The type decides how a value is read; nothing that was sent chooses one. What does not fit is refused (``ValueError``), nothing is filled in.
-- A type is a dataclass, a named tuple, an enumeration, or made of ``str``, ``int``, ``float``, ``bool``, ``None``, tuples, frozen sets and mappings
-  by text. Their fields stand in their order, enumerations by the names of their members, numbers above 53 bits in hexadecimal.
-- Every text goes through who reads it (``text``): what is printable or short enough is the reader's to say.
+- A type is a dataclass, a named tuple, an enumeration, or made of ``str``, ``bytes``, ``int``, ``float``, ``bool``, ``None``, tuples, lists, frozen
+  sets and mappings by text. Their fields stand in their order, enumerations by the names of their members, numbers above 53 bits in hexadecimal,
+  bytes in Base64; what is wrapped (``Phi``) comes back wrapped.
+- Every text goes through who reads it (``text``), but for what is wrapped, which nobody is shown: what is printable or short enough is the reader's to say.
 """
 
 from __future__ import annotations
 
 import types
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
@@ -17,7 +19,10 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from oathward.core.phi import Phi
+
 TEXT_LENGTH_MAX = 1 << 18
+BYTES_LENGTH_MAX = 16 << 20
 _WHOLE_MAX = 1 << 53
 _DIGITS_MAX = 40
 
@@ -29,6 +34,10 @@ def plain(value: Any) -> Any:
     """Give a value as JSON has it."""
     if value is None or isinstance(value, bool | float | int | str):
         return _one(value)
+    if isinstance(value, Phi):
+        return plain(value.reveal())
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
     if isinstance(value, Mapping):
         return {key: plain(one) for key, one in value.items()}
     if isinstance(value, Enum):
@@ -87,7 +96,10 @@ def _made_of(kind: Any, text: Text) -> Read:
     if origin in {Union, types.UnionType} and arguments[1:] == (types.NoneType,):
         inner = reader(arguments[0], text)
         return lambda sent: None if sent is None else inner(sent)
-    if origin is frozenset or (origin is tuple and arguments[-1] is Ellipsis):
+    if origin is Phi:
+        wrapped = reader(arguments[0])
+        return lambda sent: Phi(wrapped(sent))
+    if origin in {frozenset, list} or (origin is tuple and arguments[-1] is Ellipsis):
         each = reader(arguments[0], text)
         return lambda sent: origin(each(one) for one in _rows(sent))
     if origin is tuple:
@@ -135,6 +147,12 @@ def _text(sent: Any) -> str:
     return sent
 
 
+def _bytes(sent: Any) -> bytes:
+    if not isinstance(sent, str) or len(sent) > BYTES_LENGTH_MAX * 4 // 3 + 4:
+        raise ValueError("bytes")
+    return b64decode(sent, validate=True)
+
+
 def _whole(sent: Any) -> int:
     if isinstance(sent, str) and len(sent) <= _DIGITS_MAX:
         return int(sent, 16)
@@ -155,4 +173,4 @@ def _float(sent: Any) -> float:
     return float(sent)
 
 
-_PLAIN: Mapping[Any, Read] = {int: _whole, bool: _bool, float: _float}
+_PLAIN: Mapping[Any, Read] = {int: _whole, bool: _bool, float: _float, bytes: _bytes}

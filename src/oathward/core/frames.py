@@ -13,6 +13,10 @@ from typing import Any
 import orjson
 
 HEAD_BYTES_MAX = 64 << 20
+SHORT_BYTES_MAX = 64 << 10
+"""Of a head that only says that somebody is ready, or what a source is."""
+PARTS_MAX = 2_000_000
+"""Commas and brackets of a head that is not to be believed, those of texts as well: each may be an object of 64 bytes in the memory of who reads it."""
 _SIZE_BYTES = 4
 
 
@@ -34,10 +38,14 @@ def send(
 
 
 def receive(
-    source: socket.socket, files_max: int = 0, *, time_s: float | None = None
+    source: socket.socket,
+    files_max: int = 0,
+    *,
+    time_s: float | None = None,
+    bytes_max: int = HEAD_BYTES_MAX,
 ) -> tuple[dict[str, Any], list[int]] | None:
     """Receive one frame; None where the other end is gone, or what it says is no frame. As ``receive_sized``."""
-    got = receive_sized(source, files_max, time_s=time_s)
+    got = receive_sized(source, files_max, time_s=time_s, bytes_max=bytes_max)
     return None if got is None else got[:2]
 
 
@@ -47,7 +55,7 @@ def receive_sized(
     """Receive one frame, and say how many bytes its head has; None where the other end is gone, or what it says is no frame.
 
     Args:
-        time_s: most for the whole frame; one that drips takes no longer. bytes_max: of its head.
+        time_s: most for the whole frame; one that drips takes no longer. bytes_max: of its head, which has at most ``PARTS_MAX``.
 
     Raises:
         OSError: too slow (``TimeoutError``), or the other end is gone.
@@ -76,6 +84,8 @@ def receive_sized(
         if not part:
             return None
         text += part
+    if any(text.count(one) > PARTS_MAX for one in (b",", b"[", b"{")):
+        return None
     try:
         head = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -8,7 +8,7 @@
 Rules:
 - The child holds no key, no database and no environment of ours; it is confined (``core.sandbox``) before the first byte of a file is read.
 - It is given up where it neither read nor said anything for ``silence_s_max``, and may use ``memory_bytes_max`` of address space.
-- An answer is JSON of at most ``ANSWER_BYTES_MAX``, for whoever asked to check (``core.checked``); what is wrong with a file is a place, words and a
+- An answer is JSON of at most ``answer_bytes_max``, for whoever asked to check (``core.checked``); what is wrong with a file is a place, words and a
   reason, as if it had been parsed here.
 
 Deliberately absent: what is parsed, and what becomes of it.
@@ -52,7 +52,7 @@ class Parser:
 
     Args:
         module: of ours that calls ``serve``. asked: what its work is told. files: name and descriptor of each file, taken when the child asks for it.
-        bytes_max: of all answers, for who keeps them; None for who does not.
+        bytes_max: of all answers, for who keeps them; None for who does not. answer_bytes_max: of one of them.
 
     Raises:
         SandboxError: no child could be started, or confined.
@@ -69,13 +69,20 @@ class Parser:
         memory_bytes_max: int = MEMORY_BYTES_MAX,
         silence_s_max: float = SILENCE_S_MAX,
         bytes_max: int | None = None,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> None:
         self._files, self._silence_s, self._left_bytes = iter(files), silence_s_max, bytes_max
+        self._answer_bytes_max = answer_bytes_max
         self._process, self._socket = workers.start(module)
+        begun = {
+            "asked": dict(asked),
+            "memory_bytes_max": memory_bytes_max,
+            "answer_bytes_max": answer_bytes_max,
+        }
         try:
-            frames.send(self._socket, {"asked": dict(asked), "memory_bytes_max": memory_bytes_max})
+            frames.send(self._socket, begun)
             self._socket.settimeout(START_S_MAX)
-            got = frames.receive(self._socket, time_s=START_S_MAX)
+            got = frames.receive(self._socket, time_s=START_S_MAX, bytes_max=frames.SHORT_BYTES_MAX)
         except OSError:
             got = None
         if got is None or got[0] != {"ready": True}:
@@ -121,7 +128,7 @@ class Parser:
     def _receive(self) -> dict[str, Any]:
         try:
             self._socket.settimeout(self._silence_s)
-            got = frames.receive_sized(self._socket, time_s=self._silence_s, bytes_max=ANSWER_BYTES_MAX)
+            got = frames.receive_sized(self._socket, time_s=self._silence_s, bytes_max=self._answer_bytes_max)
         except TimeoutError as error:
             raise ParserError("file", f"nothing came of it for {self._silence_s:g} s") from error
         except OSError as error:
@@ -131,7 +138,7 @@ class Parser:
         if self._left_bytes is not None:
             self._left_bytes -= got[2]
             if self._left_bytes < 0:
-                raise ParserError("file", "says more than can be kept", reason=Reason.LIMIT_EXCEEDED)
+                raise too_much()
         return got[0]
 
 
@@ -149,6 +156,11 @@ def held(content: bytes) -> Iterator[int]:
 def odd() -> ParserError:
     """Make the error of an answer that does not fit."""
     return ParserError("file", "what read it said what cannot be")
+
+
+def too_much() -> ParserError:
+    """Make the error of a file that says more than may be kept of one."""
+    return ParserError("file", "says more than can be kept", reason=Reason.LIMIT_EXCEEDED)
 
 
 def _ended() -> ParserError:
@@ -183,17 +195,20 @@ def serve(arguments: list[str], warm: Callable[[], object], work: Work) -> int:
     if begun is None:
         return 1
     confine(begun[0]["memory_bytes_max"])
+    most = begun[0]["answer_bytes_max"]
     warm()
     frames.send(parent, {"ready": True})
     try:
         for answer in work(begun[0]["asked"], _given(parent)):
-            frames.send(parent, {"answer": answer}, bytes_max=ANSWER_BYTES_MAX)
+            frames.send(parent, {"answer": answer}, bytes_max=most)
         frames.send(parent, {"end": True})
     except InputError as error:
         frames.send(parent, {"wrong": [error.where, error.why, error.reason.code]})
     except OverflowError:
-        why = f"holds one thing of more than {ANSWER_BYTES_MAX >> 20} MiB"
+        why = f"holds one thing of more than {most >> 20} MiB"
         frames.send(parent, {"wrong": ["file", why, Reason.LIMIT_EXCEEDED.code]})
+    except RecursionError:
+        frames.send(parent, {"wrong": ["file", "is nested too deeply", Reason.LIMIT_EXCEEDED.code]})
     except MemoryError:
         frames.send(parent, {"memory": True})
     return 0

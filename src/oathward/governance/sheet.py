@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from oathward.core.clock import micros
 from oathward.core.errors import InputError
+from oathward.core.foreign import parsed
 from oathward.governance.actions import Wanted, agreement_mistakes, merged, mistakes
 from oathward.governance.derive import Key
 from oathward.governance.model import AgreementKind, AgreementRow, EntryKind, EntryRow, Lifecycle
@@ -59,6 +60,17 @@ class Sheet(Generic[Row]):
     errors: tuple[LineError, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What stands in a file: each row's line, and its cells by column."""
+
+    rows: tuple[tuple[int, Mapping[str, str]], ...]
+    errors: tuple[LineError, ...]
+
+
+Read = Callable[[bytes, tuple[str, ...], tuple[str, ...]], Cells]
+
+
 def day_us(text: str) -> int:
     """Read a day, ``2027-05-31``, as its beginning in UTC.
 
@@ -68,16 +80,19 @@ def day_us(text: str) -> int:
     return micros(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
 
 
-def entries(data: bytes, known: Mapping[Key, EntryRow], living: Collection[str]) -> Sheet[Wanted]:
+def entries(
+    data: bytes, known: Mapping[Key, EntryRow], living: Collection[str], *, read: Read | None = None
+) -> Sheet[Wanted]:
     """Read entries, each checked against what stands now.
 
     Args:
-        known: entries as they stand, or as they follow from the bundle.
+        known: entries as they stand, or as they follow from the bundle. read: what parses the file; ``cells_of`` by default.
     """
     found: list[Wanted] = []
-    rows, errors = _read(data, ENTRY_COLUMNS, ("kind", "id"))
+    said = (read or cells_of)(data, ENTRY_COLUMNS, ("kind", "id"))
+    errors = list(said.errors)
     first: dict[Key, int] = {}
-    for line, cells in rows:
+    for line, cells in said.rows:
         try:
             wanted = _wanted(cells)
         except InputError as error:
@@ -96,12 +111,13 @@ def entries(data: bytes, known: Mapping[Key, EntryRow], living: Collection[str])
     return Sheet(tuple(found), _sorted(errors))
 
 
-def agreements(data: bytes) -> Sheet[AgreementRow]:
-    """Read agreements."""
+def agreements(data: bytes, *, read: Read | None = None) -> Sheet[AgreementRow]:
+    """Read agreements. ``read``: as in ``entries``."""
     found: list[AgreementRow] = []
-    rows, errors = _read(data, AGREEMENT_COLUMNS, _AGREEMENT_NEEDS)
+    said = (read or cells_of)(data, AGREEMENT_COLUMNS, _AGREEMENT_NEEDS)
+    errors = list(said.errors)
     first: dict[str, int] = {}
-    for line, cells in rows:
+    for line, cells in said.rows:
         try:
             row = agreement(cells)
         except InputError as error:
@@ -171,16 +187,24 @@ def safe(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _read(
-    data: bytes, columns: Sequence[str], needed: Sequence[str]
-) -> tuple[list[tuple[int, dict[str, str]]], list[LineError]]:
-    """Read a file's rows as words by column, each with its line."""
+def cells_apart(data: bytes, columns: tuple[str, ...], needed: tuple[str, ...]) -> Cells:
+    """Read as ``cells_of``, in a process that can do nothing else. Raises as ``foreign.parsed``."""
+
+    def check(found: Cells) -> None:
+        if any(cells.keys() - set(columns) for _, cells in found.rows):
+            raise ValueError("columns")
+
+    return parsed(cells_of, data, columns, needed, check=check)
+
+
+def cells_of(data: bytes, columns: tuple[str, ...], needed: tuple[str, ...]) -> Cells:
+    """Read a file's rows as words by column."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return [], [LineError(0, "", "must be UTF-8")]
+        return Cells((), (LineError(0, "", "must be UTF-8"),))
     if len(data) > BYTES_MAX or "\0" in text:
-        return [], [LineError(0, "", f"at most {BYTES_MAX} bytes, without NUL")]
+        return Cells((), (LineError(0, "", f"at most {BYTES_MAX} bytes, without NUL"),))
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[tuple[int, dict[str, str]]] = []
@@ -199,7 +223,7 @@ def _read(
                 rows.append((reader.line_num, dict(zip(fields, cells, strict=False))))
     except csv.Error:
         errors.append(LineError(reader.line_num, "", "not CSV: a quotation mark is open or stands alone"))
-    return rows, errors
+    return Cells(tuple(rows), tuple(errors))
 
 
 def _header(

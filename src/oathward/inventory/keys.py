@@ -21,7 +21,10 @@ from typing import Any
 import orjson
 
 from oathward.core.errors import InputError
+from oathward.core.foreign import parsed
+from oathward.core.reasons import Reason
 
+FILE_BYTES_MAX = 256 << 10
 KEY_LENGTH_MAX = 1_200
 ALGORITHMS = {"EC": "ES384", "RSA": "RS384"}
 """Key type -> the one algorithm it may sign with."""
@@ -33,6 +36,52 @@ _RSA_BITS = range(2_048, 4_097)
 _P384_BYTES = 48
 _EXPONENT = 65_537
 _WANTED = "a public RSA (2048 to 4096 bits) or P-384 key as a JWK"
+
+
+def read_apart(data: bytes) -> frozenset[str]:
+    """Read as ``read``, in a process that can do nothing else. Raises as ``foreign.parsed``."""
+
+    def check(found: frozenset[str]) -> None:
+        for text in found:
+            parse_key(text)
+
+    return parsed(read, data, check=check)
+
+
+def read(data: bytes) -> frozenset[str]:
+    """Read the public keys in a file, a JWK, a JWK set or a PEM, each as ``canonical`` writes it.
+
+    Raises:
+        InputError: it is something else, or holds a private key.
+    """
+    from joserfc.errors import JoseError
+    from joserfc.jwk import import_key
+
+    if len(data) > FILE_BYTES_MAX:
+        raise InputError("file", f"at most {FILE_BYTES_MAX >> 10} KiB", reason=Reason.LIMIT_EXCEEDED)
+    try:
+        told = _of_pem(data) if data.lstrip().startswith(b"-----BEGIN") else orjson.loads(data)
+        found = told["keys"] if isinstance(told, dict) and "keys" in told else [told]
+        texts = frozenset(canonical(one) for one in found)
+        for one in found:  # a point that is not on its curve is no key
+            import_key(one)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise InputError("file", "must be a public key as JWK, JWK set or PEM") from error
+    if not texts:
+        raise InputError("file", "holds no key")
+    return texts
+
+
+def _of_pem(data: bytes) -> dict[str, Any]:
+    from joserfc.errors import InvalidKeyTypeError
+    from joserfc.jwk import ECKey, RSAKey
+
+    if b"PRIVATE" in data:
+        raise ValueError("a private key")
+    try:
+        return dict(ECKey.import_key(data).as_dict())
+    except InvalidKeyTypeError:
+        return dict(RSAKey.import_key(data).as_dict())
 
 
 def canonical(jwk: object) -> str:

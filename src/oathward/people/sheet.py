@@ -18,11 +18,13 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from oathward.core.errors import InputError
+from oathward.core.foreign import parsed
 from oathward.core.reasons import Reason
 from oathward.people import scim
 from oathward.people.model import COLUMN, check
@@ -48,6 +50,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NAMES = {spelling: field for field, spellings in COLUMNS.items() for spelling in spellings}
 _SETS = ("makes", "units", "staff_ids")
+_WORDS = frozenset(("number", "name", "mail", "state", "party", "directory"))
 _ROLES = ("roles", "role", "groups", "group")
 _GRANTED = (
     "a list gives nobody a role: leave this column out; then `oathward people grant PERSON ROLE --why …` "
@@ -141,6 +144,80 @@ def parse_scim(data: bytes, issuer: str = "") -> Sheet:
             continue
         rows += checked(line, values, errors)
     return made(rows, errors)
+
+
+def table_apart(data: bytes) -> tuple[tuple[str, ...], ...]:
+    """Read as ``table``, in a process that can do nothing else. Raises as ``foreign.parsed``."""
+    return parsed(table, data)
+
+
+def table(data: bytes) -> tuple[tuple[str, ...], ...]:
+    """Read the cells of a CSV file.
+
+    Raises:
+        InputError: it is none, or has more than ``ROWS_MAX`` lines or ``BYTES_MAX``.
+    """
+    if len(data) > BYTES_MAX:
+        raise InputError("file", f"at most {BYTES_MAX} bytes", reason=Reason.LIMIT_EXCEEDED)
+    try:
+        reader = csv.reader(io.StringIO(data.decode("utf-8-sig")), strict=True)
+        rows = tuple(tuple(cells) for cells in islice(reader, ROWS_MAX + 1))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError("file", "must be CSV in UTF-8") from error
+    if len(rows) > ROWS_MAX:
+        raise InputError("file", f"at most {ROWS_MAX} lines", reason=Reason.LIMIT_EXCEEDED)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a row says as it is sent from where it was parsed: words, sets of words, and sign-ins where it speaks of some."""
+
+    line: int
+    number: str
+    words: Mapping[str, str]
+    sets: Mapping[str, frozenset[str]]
+    sign_ins: frozenset[tuple[str, str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _SentSheet:
+    rows: tuple[_Sent, ...]
+    errors: tuple[LineError, ...]
+
+
+def parse_apart(data: bytes, issuer: str = "") -> Sheet:
+    """Parse as ``parse_scim`` what begins as JSON does, else as ``parse``, in a process that can do nothing else. Raises as ``foreign.parsed``."""
+    found = parsed(sent, data, issuer, check=_check)
+    return Sheet(tuple(map(_stated, found.rows)), found.errors)
+
+
+def sent(data: bytes, issuer: str) -> _SentSheet:
+    """Parse a list, as it is sent."""
+    as_users = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"[", b"{"}
+    sheet = (parse_scim if as_users else parse)(data, issuer)
+    rows = []
+    for row in sheet.rows:
+        words = {name: value for name, value in row.values.items() if isinstance(value, str)}
+        sets = {name: row.values[name] for name in _SETS if name in row.values}
+        rows.append(_Sent(row.line, row.number, words, sets, row.values.get("sign_ins")))
+    return _SentSheet(tuple(rows), sheet.errors)
+
+
+def _stated(row: _Sent) -> Stated:
+    signs = {} if row.sign_ins is None else {"sign_ins": row.sign_ins}
+    return Stated(row.line, row.number, {**row.words, **row.sets, **signs})
+
+
+def _check(sheet: _SentSheet) -> None:
+    for row in sheet.rows:
+        named = not (row.sets.keys() - set(_SETS) or row.words.keys() - _WORDS)
+        if not named or row.words.get("number") != row.number:
+            raise ValueError("fields")
+        if not checked(row.line, dict(_stated(row).values), []):
+            raise ValueError("row")
+    if not sheet.errors and made(list(map(_stated, sheet.rows)), []).errors:
+        raise ValueError("twice")
 
 
 def checked(line: int, values: dict[str, Any], errors: list[LineError]) -> list[Stated]:

@@ -19,11 +19,13 @@ from datetime import datetime
 from hashlib import blake2b
 
 from oathward.core.clock import micros
+from oathward.core.foreign import parsed
 from oathward.core.phi import Phi
 from oathward.vault.primitives import bind
 
 ROWS_MAX = 20_000
 BYTES_MAX = 16 * 1024 * 1024
+CELL_LENGTH_MAX = 200
 COLUMNS = ("person", "unit", "patient", "from", "until")
 _NEEDED = frozenset(("person", "from", "until"))
 
@@ -89,6 +91,24 @@ def parse(data: bytes) -> Sheet:
     return sheet
 
 
+def parse_apart(data: bytes) -> Sheet:
+    """Parse as ``parse``, in a process that can do nothing else. Raises as ``foreign.parsed``."""
+    return parsed(parse, data, check=_check)
+
+
+def _check(sheet: Sheet) -> None:
+    for line in sheet.lines:
+        texts = (line.person, line.unit, line.patient.reveal())
+        if not line.person or bool(line.unit) is bool(line.patient) or not all(map(_fine, texts)):
+            raise ValueError("line")
+        if not 0 < line.from_us < line.until_us:
+            raise ValueError("time")
+
+
+def _fine(text: str) -> bool:
+    return text.isprintable() and len(text) <= CELL_LENGTH_MAX
+
+
 def _read(cells: dict[str, str], number: int, sheet: Sheet) -> None:
     before = len(sheet.mistakes)
 
@@ -100,8 +120,8 @@ def _read(cells: dict[str, str], number: int, sheet: Sheet) -> None:
         wrong("person", "says who, and must not be empty")
     if bool(unit) is bool(patient):
         wrong("unit", "either a unit or a patient, and not both")
-    if not all(text.isprintable() and len(text) <= 200 for text in (person, unit, patient)):
-        wrong("person", "at most 200 printable characters a cell")
+    if not all(map(_fine, (person, unit, patient))):
+        wrong("person", f"at most {CELL_LENGTH_MAX} printable characters a cell")
     times = {}
     for name in ("from", "until"):
         times[name] = time_us(cells.get(name, ""))

@@ -180,12 +180,17 @@ def test_a_resource_that_takes_several_lines_is_one(command):
     ("limit", "value", "where"),
     [("FILE_BYTES_MAX", 300, "file"), ("SET_BYTES_MAX", 300, "file"), ("CONSENTS_MAX", 1, "Consent")],
 )
-def test_a_set_is_bounded(command, monkeypatch, limit, value, where):
+def test_a_set_is_bounded(monkeypatch, limit, value, where):
     monkeypatch.setattr(sets, limit, value)
-    done = command("import", "--fhir", "-", stdin=lines(of(SECRET, "a"), of(SECRET, "b")))
-    assert done.code == 65
-    assert [e["where"] for e in done.value["errors"]] == [where]
-    assert str(value) in done.value["errors"][0]["why"]
+    found = sets.gather([("-", lines(of(SECRET, "a"), of(SECRET, "b")).encode())])
+    assert [one.where for one in found.problems] == [where]
+    assert str(value) in found.problems[0].why
+
+
+def test_of_a_set_that_is_too_large_nothing_is_stored(command, monkeypatch):
+    large = lines(of(SECRET, "a")) + " " * sets.FILE_BYTES_MAX
+    done = command("import", "--fhir", "-", stdin=large)
+    assert (done.code, [one["where"] for one in done.value["errors"]]) == (65, ["file"])
     assert stands(command) == []
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from oathward.core import parsing
 from oathward.core.errors import InputError
 from oathward.core.parsing import Parser, ParserError, held
 from oathward.core.reasons import Reason
@@ -141,15 +140,18 @@ def test_what_is_wrong_with_a_file_is_told_as_if_it_were_parsed_here(parsed):
     assert one.why == "is \N{REPLACEMENT CHARACTER}[2J no line"
 
 
-def test_answers_are_bounded_each_and_together(parsed, monkeypatch):
+def test_answers_are_bounded_each_and_together(parsed):
     with pytest.raises(InputError, match="holds one thing") as error:
         parsed("yield {'x': 'x' * (parsing.ANSWER_BYTES_MAX + 1)}")
     assert error.value.reason is Reason.LIMIT_EXCEEDED
     with pytest.raises(ParserError, match="more than can be kept"):
         parsed("yield from ({'x': 'x' * 900} for _ in range(10))", bytes_max=5_000)
-    monkeypatch.setattr(parsing, "ANSWER_BYTES_MAX", 100)  # a child that sends what it should not
-    with pytest.raises(ParserError, match="ended"):
-        parsed("yield {'x': 'x' * 900}")
+    over = "real = frames.send; frames.send = lambda to, head, **_: real(to, head); yield {'x': 'x' * 200}"
+    assert parsed(over) == [{"x": "x" * 200}]
+    with pytest.raises(ParserError, match="ended"):  # a child that sends what it should not
+        parsed(over, answer_bytes_max=100)
+    with pytest.raises(ParserError, match="ended"):  # two bytes of JSON may be an object of ours
+        parsed("yield {'x': [[] for _ in range(frames.PARTS_MAX + 1)]}")
 
 
 def test_one_that_cannot_be_confined_reads_nothing(parsed):
@@ -158,7 +160,13 @@ def test_one_that_cannot_be_confined_reads_nothing(parsed):
 
 
 @pytest.mark.parametrize(
-    "module", ["oathward.discovery.lists.apart", "oathward.network.apart", "oathward.endpoints.apart"]
+    "module",
+    [
+        "oathward.core.foreign",
+        "oathward.discovery.lists.apart",
+        "oathward.network.apart",
+        "oathward.endpoints.apart",
+    ],
 )
 def test_who_parses_for_us_is_confined(module):
     """As the system tells it of the process itself."""

@@ -19,12 +19,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, cast
+from zoneinfo import ZoneInfo
 
-from oathward.consent.fhir.parts import objects
+from oathward.consent.fhir.parts import REMARKS, objects
 from oathward.consent.fhir.r5 import Edition
 from oathward.consent.fhir.reader import Reading, identifiers_of, read
 from oathward.core.errors import OathwardError
+from oathward.core.foreign import parsed
+from oathward.core.parsing import printable
 from oathward.core.phi import Phi
 from oathward.protocols.fhir.json import dumps, loads
 
@@ -139,6 +142,30 @@ def _take(consents: Consents, patients: _Patients, piece: _Piece, how: _How) -> 
                 patients.add(group, one, url)
         except OathwardError as error:
             consents.problems.append(Problem(label, error.where, error.why))
+
+
+def gather_apart(files: Iterable[tuple[str, bytes]], zone: str, edition: str, now_us: int) -> Consents:
+    """Read as ``gather``, in a process that can do nothing else. Raises as ``foreign.parsed``.
+
+    Args:
+        zone: its name. edition: empty where each says it itself.
+    """
+    named = ((printable(name), content) for name, content in files)
+    return parsed(gather_named, named, zone, edition, now_us, check=_check)
+
+
+def gather_named(files: Iterable[tuple[str, bytes]], zone: str, edition: str, now_us: int) -> Consents:
+    """Read as ``gather``, of a zone by its name."""
+    return gather(files, zone=ZoneInfo(zone), edition=cast("Edition | None", edition or None), now_us=now_us)
+
+
+def _check(consents: Consents) -> None:
+    for one in consents.found:
+        places = (one.file, one.group, *(remark.where for remark in one.reading.remarks))
+        if not all(map(str.isprintable, places)) or any(r.code not in REMARKS for r in one.reading.remarks):
+            raise ValueError("words")
+        if not all(said.source.isprintable() for said in one.reading.statements):
+            raise ValueError("statement")
 
 
 def _lines(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
