@@ -12,7 +12,9 @@ Rules:
   carried to another, until that is ``DOCKED_MAX`` times more than one change in ``DOCKED_EVERY_US``: nobody docks a pump as often as two that speak at once are heard by turns.
 - Nor where both are plainly two cards of one box: neighbouring numbers, and one client id or host.
 - The name of a device that speaks HL7 or DICOM is given by another maker's card that says nothing else of itself, while that device's own card is there
-  too: worth a look, no more. Where both say what they are, two makers count alike, or a list does.
+  too: worth a look, no more. Where both say what they are, two makers count alike, or a list does. A list may be all that has the name: it is the device's
+  that was claimed by what the list says, by itself or through one card that claims for nobody else. Where several devices have the name, each of another make, not before
+  the card has said nothing of itself for ``WORDLESS_US``: it may be one more of them. A name of more than ``NAMESAKES_MAX`` is nobody's.
 
 What cannot be told: a card used by another while the first is silent and no name or claim differs; one that speaks for others as a gateway does, for one
 more no oftener than that one is docked.
@@ -23,6 +25,7 @@ Source: ADR 0052; RFC 2131 §4.4.5.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import product
 
 from oathward.discovery.model import RENEWED, MarkKind, Statement
@@ -36,8 +39,10 @@ RETURNED_WITHIN_US = 36 * HOUR_US
 
 _CLINICAL = frozenset({MarkKind.APPLICATION, MarkKind.AE_TITLE})
 _OWN = (MarkKind.CLIENT_ID, MarkKind.HOST)
-_NO_MORE = frozenset({MarkKind.MAC, MarkKind.ADDRESS, MarkKind.HOST})
-"""Marks of one that says who it is by a name alone."""
+_NO_MORE = frozenset({MarkKind.MAC, MarkKind.ADDRESS, MarkKind.HOST, MarkKind.CLIENT_ID})
+"""Marks of one that says who it is by a name alone: a DHCP client id says no more than its card."""
+NAMESAKES_MAX = 4
+WORDLESS_US = 24 * HOUR_US
 
 PLACES_WITHIN_US = 2 * HOUR_US
 ROAMS_WITHIN_US = 15 * MINUTE_US
@@ -151,13 +156,27 @@ def _docks(picture: Picture, known: Known, speakers: Iterable[str], at_us: int) 
 
 def check_names(picture: Picture, known: Known, marks: Sorted, where: str, at_us: int) -> None:
     """Find the name of one that speaks HL7 or DICOM, given by another maker's card while that one is there."""
-    if any(key[0] not in _NO_MORE for key in known.marks):
+    if not known.began_us or any(key[0] not in _NO_MORE for key in known.marks):
         return
     for name in marks.names:
-        if name.kind is MarkKind.HOST and known.began_us:
-            others = [one for one in picture.named(name, where) if one is not known]
-            if len(others) == 1 and _is_other_make(known, others[0]) and _is_there(known, others[0], at_us):
-                picture.conflict(known, others[0], name.kind, at_us)
+        if name.kind is not MarkKind.HOST:
+            continue
+        named = {one.id: one for one in map(partial(_voice, picture), picture.named(name, where)) if one}
+        named.pop(known.id, None)
+        if len(named) > 1 and (len(named) > NAMESAKES_MAX or at_us - known.began_us < WORDLESS_US):
+            continue
+        if all(_is_other_make(known, one) for one in named.values()):
+            for one in named.values():
+                if _is_there(known, one, at_us):
+                    picture.conflict(known, one, name.kind, at_us)
+
+
+def _voice(picture: Picture, named: Known) -> Known | None:
+    """Give who speaks as one that has a name: itself, or where a list alone has the name who claims for it and for nobody else; None where nobody does."""
+    if not named.is_silent:
+        return named
+    speaker = picture.root(named.parent) if named.parent else None
+    return speaker if speaker is not None and picture.voices.get(speaker.id, 0) == 1 else None
 
 
 def _is_there(known: Known, other: Known, at_us: int) -> bool:

@@ -246,3 +246,67 @@ def test_a_finding_says_what_is_there_twice_though_there_is_no_second_endpoint(m
     assert str(details["what"]).startswith(says_so)
     assert details["sightings"] == 7
     assert ("other" in details) == bool(other)
+
+
+NAMED = {"mac": A, "address": HERE, "host": "mon-1", "application": "MON|ICU"}
+STRANGER = {"mac": C, "address": THERE, "host": "mon-1"}
+BY_NAME = ("identity.name-twice", "host")
+
+
+def beside(named, stranger, hours=4):
+    """Say what two say by turns."""
+    return [says(T + n * HOUR, **who) for n in range(1, 2 * hours + 1) for who in [(named, stranger)[n % 2]]]
+
+
+def test_it_is_told_though_a_list_has_the_name_too_of_one_that_it_cannot_tie_to_the_device(inventory):
+    inventory.take(says(T, tag="CE-1", serial="acme|1", host="mon-1", source="cmms"))
+    assert told(inventory, *beside(NAMED, STRANGER)) == {BY_NAME}
+
+
+def test_a_name_that_a_list_alone_has_is_the_devices_that_claims_what_the_list_says(inventory):
+    """A device with a fixed address never gives its name: its list does."""
+    fixed = {name: value for name, value in NAMED.items() if name != "host"}
+    inventory.take(says(T, tag="CE-1", serial="acme|77", host="mon-1", source="cmms"), says(T, **fixed))
+    inventory.take(through(T + MINUTE, A, HERE))
+    assert told(inventory, *beside(fixed, STRANGER)) == {BY_NAME}
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_gateway_that_claims_for_several_is_none_of_those_it_claims_for(inventory, others):
+    inventory.take(says(T, tag="CE-1", serial="acme|77", host="mon-1", source="cmms"))
+    inventory.take(says(T, mac=A, address=HERE, application="GW|ICU"), through(T + MINUTE, A, HERE))
+    inventory.take(*(through(T + MINUTE + n, A, HERE, f"acme|9{n}") for n in range(others)))
+    own = says(T + HOUR, mac=C, address=THERE, host="mon-1")
+    heard_of = through(T + 2 * HOUR, A, HERE)
+    again = says(T + 3 * HOUR, mac=C, address=THERE, host="mon-1")
+    assert told(inventory, own, heard_of, again) == (set() if others else {BY_NAME})
+
+
+def test_a_client_id_says_no_more_than_a_card(inventory):
+    assert told(inventory, *beside(NAMED, STRANGER | {"client_id": "01" + C.replace(":", "")})) == {BY_NAME}
+
+
+def test_one_more_of_a_name_that_several_have_is_told_once_it_was_wordless_for_a_day(inventory):
+    namesakes = [
+        says(T + n * HOUR, mac=mac, address=f"10.0.4.{n % 2}", host="mon-1", application=application)
+        for n in range(60)
+        for mac, application in [((A, "MON|ICU"), ("00:50:f1:00:00:07", "OTHER|ICU"))[n % 2]]
+    ]
+    inventory.take(*namesakes)
+    third = [says(T + n * HOUR, **STRANGER) for n in range(2, 50, 6)]
+    assert told(inventory, *third[:4]) == set(), "it may say what it is yet"
+    assert told(inventory, *third[4:]) == {BY_NAME}
+
+
+def test_a_name_of_more_than_a_few_is_nobodys(inventory, monkeypatch):
+    cards = [f"00:50:f1:00:00:{n:02x}" for n in range(twice.NAMESAKES_MAX + 1)]
+    speaking = [
+        says(T + n * HOUR, mac=mac, address=f"10.0.4.{at}", host="mon-1", application=f"A{at}|ICU")
+        for n in range(0, 60, 6)
+        for at, mac in enumerate(cards)
+    ]
+    inventory.take(*speaking)
+    stranger = [says(T + n * HOUR, **STRANGER) for n in range(2, 50, 6)]
+    assert told(inventory, *stranger) == set()
+    monkeypatch.setattr(twice, "NAMESAKES_MAX", len(cards))
+    assert told(inventory, says(T + 55 * HOUR, **STRANGER)) == {BY_NAME}
