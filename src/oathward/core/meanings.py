@@ -366,6 +366,10 @@ MEANINGS: dict[Reason, Meaning] = (
         Reason.BUNDLE_INVALID: Meaning(
             "the policy folder has an error", "`oathward policy check DIR` names file and line"
         ),
+        Reason.INPUT_CONTROL: Meaning(
+            "an address, form or call has a control character in it",
+            "type it again without what does not print",
+        ),
         Reason.INPUT_INVALID: Meaning(
             "what was given is not of the form asked for", "see the message; `--help` shows the form"
         ),

@@ -264,6 +264,7 @@ class Reason(Enum):
     ALREADY_RUNNING = "already-running", _BUSY
     SETTINGS_INVALID = "settings.invalid", _CONFIG
     BUNDLE_INVALID = "bundle.invalid", Answer("AE", "207", 0x0110, 422, 65)
+    INPUT_CONTROL = "input.control-character", Answer("AE", "102", 0xC000, 400, 65)
     INPUT_INVALID = "input.invalid", Answer("AE", "102", 0xC000, 400, 65)
     NOT_FOUND = "not-found", _MISSING
     CONFLICT = "conflict", Answer("AE", "205", 0x0111, 409, 65)

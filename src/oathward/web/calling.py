@@ -26,7 +26,7 @@ from starlette.responses import Response
 from oathward.core.errors import InputError
 from oathward.core.meanings import MEANINGS
 from oathward.core.reasons import BY_CODE, Reason
-from oathward.web import security
+from oathward.web import plain, security
 from oathward.web.asking import HELPS
 from oathward.web.calls import FORM, JSON, PROBLEM, asked, parsed, read
 
@@ -123,6 +123,7 @@ def with_body(route: Route, view: View, raw: bytes) -> View:
             )
         except ValueError as error:
             raise InputError("body", "is no form", reason=Reason.INPUT_INVALID) from error
+        plain.check_texts("body", (text for pair in pairs for text in pair))
         return dataclasses.replace(view, asks=asks, fields=tuple(pairs))
     value = parsed(raw) if raw or call.takes else None
     return dataclasses.replace(view, asks=asks, body=read(call.takes, value) if call.takes else value)

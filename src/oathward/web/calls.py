@@ -26,6 +26,7 @@ from typing import Any, Literal, TypeVar
 from oathward.core.clock import micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.web import plain
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -124,7 +125,7 @@ def cut(
 
 
 def parsed(raw: bytes) -> Any:
-    """Read JSON strictly: UTF-8, no name twice, nothing deeper than ``DEPTH_MAX``, no NaN, no half of a character.
+    """Read JSON strictly: UTF-8, no name twice, nothing deeper than ``DEPTH_MAX``, no NaN, no half of a character, no control character.
 
     Raises:
         InputError: it is not such JSON.
@@ -140,6 +141,7 @@ def parsed(raw: bytes) -> Any:
         raise InputError("body", "is no JSON, or names a field twice", reason=Reason.INPUT_INVALID) from error
     if deep:
         raise InputError("body", "is nested too deep", reason=Reason.INPUT_INVALID)
+    plain.check_json(value)
     return value
 
 
@@ -292,8 +294,6 @@ def _plain_value(kind: Any, value: Any, where: str) -> Any:
         raise _bad(where, f"must be a {_PLAIN[kind]}")
     if isinstance(value, str) and len(value) > TEXT_LENGTH_MAX:
         raise _bad(where, f"must be at most {TEXT_LENGTH_MAX} characters")
-    if isinstance(value, str) and "\x00" in value:  # PostgreSQL takes none
-        raise _bad(where, "must have no NUL")
     return value
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.web import plain
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,7 +29,7 @@ async def fields(request: Request, limits: Limits) -> tuple[tuple[str, str], ...
     """Read a form's fields, in order.
 
     Raises:
-        InputError: it is no form, too long, or has a NUL in it.
+        InputError: it is no form, too long, or has a control character in it.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -49,8 +50,5 @@ async def fields(request: Request, limits: Limits) -> tuple[tuple[str, str], ...
         )
     except ValueError as error:
         raise InputError("form", "is not readable", reason=Reason.INPUT_INVALID) from error
-    if any(
-        "\x00" in text for field in found for text in field
-    ):  # PostgreSQL takes none, no browser sends one
-        raise InputError("form", "has a NUL in it", reason=Reason.INPUT_INVALID)
+    plain.check_texts("form", (text for field in found for text in field))
     return found

@@ -1,6 +1,6 @@
 """From an address to a page or a call: whose host, who asks, may they, then the route's own function.
 
-Steps: 1 the host is this machine · 2 what changes comes from our own page · 3 the form's fields, or a call's body, under a
+Steps: 1 the host is this machine, and the address has no control character (``plain``) · 2 what changes comes from our own page · 3 the form's fields, or a call's body, under a
 limit · 4 the session's secret in the cookie (a call: the token), checked by the keeper · 5 the form was made for this
 session · 6 ``policy.access.decide`` on the route's action and thing · 7 the route's function, on a thread ·
 8 a secret that is due is renewed · 9 an error becomes a page, or a problem document, that says what to do next.
@@ -32,7 +32,7 @@ from oathward.core.reasons import Reason
 from oathward.people.using import Uses
 from oathward.policy.access import Denied, Permitted, Thing, Unclear
 from oathward.policy.actions import ACTIONS
-from oathward.web import calling, security, typed
+from oathward.web import calling, plain, security, typed
 from oathward.web.asking import HELPS, NOBODY, Book, asking
 from oathward.web.believed import BELIEVED_S, Believed
 from oathward.web.forms import Limits
@@ -103,6 +103,7 @@ class Frame:
 
         async def page(request: Request) -> Response:
             security.check_host(request)
+            plain.check_address(request)
             fields: tuple[tuple[str, str], ...] = ()
             if route.method == "POST":
                 security.check_origin(request)
@@ -111,6 +112,7 @@ class Frame:
 
         async def call(request: Request) -> Response:
             security.check_host(request)
+            plain.check_address(request)
             body = await calling.body_of(request, route)
             return await run_in_threadpool(self._call, route, request, body)
 
@@ -119,6 +121,7 @@ class Frame:
     def static(self, request: Request) -> Response:
         """Give script or style; a browser may keep it for good, its address changes with it."""
         security.check_host(request)
+        plain.check_address(request)
         name = request.path_params["name"]
         content = self._render.static.get(name)
         if content is None:

@@ -1,6 +1,6 @@
 """From an address to a page of the portal.
 
-Steps: 1 the host is this portal · 2 what changes comes from our own page · 3 the form's fields, under a limit · 4 who is
+Steps: 1 the host is this portal, and the address has no control character (``plain``) · 2 what changes comes from our own page · 3 the form's fields, under a limit · 4 who is
 signed in, asked of the keeper for every request · 5 which patient they look at, and in which language · 6 the form was
 made for this visit and patient · 7 they may do this for that patient · 8 the route's function, on a thread · 9 a secret
 that is due is renewed · 10 an error becomes a page in plain words.
@@ -33,7 +33,7 @@ from oathward.core.clock import zone_of
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.client.portal import holder_proof
-from oathward.web import forms, security
+from oathward.web import forms, plain, security
 from oathward.web.forms import Limits
 from oathward.web.portal import safety, texts
 from oathward.web.portal.in_force import InForce
@@ -98,6 +98,7 @@ class Frame:
 
         async def page(request: Request) -> Response:
             security.check_host(request)
+            plain.check_address(request)
             form: Mapping[str, str] = {}
             if route.method == "POST":
                 security.check_origin(request)
@@ -109,6 +110,7 @@ class Frame:
     def static(self, request: Request) -> Response:
         """Give style or picture; a browser may keep it for good, its address changes with it."""
         security.check_host(request)
+        plain.check_address(request)
         name = request.path_params["name"]
         content = self._render.static.get(name)
         if content is None:
@@ -131,6 +133,7 @@ class Frame:
     def language(self, request: Request) -> Response:
         """Go on in another language; the browser remembers it until it is closed."""
         security.check_host(request)
+        plain.check_address(request)
         code = request.path_params["code"]
         if code not in self._render.languages:
             raise HTTPException(404)

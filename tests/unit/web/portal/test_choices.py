@@ -200,15 +200,16 @@ def test_what_is_no_choice_is_no_page(mine, path):
     )
 
 
-@pytest.mark.parametrize("said", ["", "maybe", "allowed\x01"])
+@pytest.mark.parametrize("said", ["", "maybe", "allowed\u202e"])
 def test_what_is_neither_yes_nor_no_shows_the_page_again(mine, house, said):
     sent = answer(mine, RESEARCH, said)
     assert sent.status_code == 409
     assert records(house, "portal.chose") == []
 
 
-def test_a_form_with_a_nul_is_refused_whole(mine, house):
-    assert answer(mine, RESEARCH, "allowed\x00").status_code == 400
+@pytest.mark.parametrize("control", ["\x00", "\x01"])
+def test_a_form_with_a_control_character_is_refused_whole(mine, house, control):
+    assert answer(mine, RESEARCH, f"allowed{control}").status_code == 400
     assert records(house, "portal.chose") == []
 
 

@@ -130,14 +130,15 @@ def test_a_code_without_having_asked_for_one_asks_the_keeper_nothing(browser):
     assert browser.desk.asked == []
 
 
-@pytest.mark.parametrize("address", ["", " ", "x" * 201, "a\x01b@example.org"])
+@pytest.mark.parametrize("address", ["", " ", "x" * 201, "a\u202eb@example.org"])
 def test_what_is_no_address_asks_the_keeper_nothing(browser, address):
     assert browser.post("/sign-in", {"address": address}).status_code == 200
     assert browser.desk.asked == []
 
 
-def test_an_address_with_a_nul_is_refused_with_its_form(browser):
-    assert browser.post("/sign-in", {"address": "a\x00b@example.org"}).status_code == 400
+@pytest.mark.parametrize("control", ["\x00", "\x01"])
+def test_an_address_with_a_control_character_is_refused_with_its_form(browser, control):
+    assert browser.post("/sign-in", {"address": f"a{control}b@example.org"}).status_code == 400
     assert browser.desk.asked == []
 
 
