@@ -8,7 +8,7 @@ import oathward.endpoints.sql
 import oathward.ledger.tables  # noqa: F401  these declare their tables
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
-from oathward.discovery.model import MarkKind
+from oathward.discovery.model import Mark, MarkKind
 from oathward.endpoints import deciding, probes, views
 from oathward.endpoints.alone import alone
 from oathward.endpoints.model import Filters, ProbeRow
@@ -44,6 +44,17 @@ def test_an_endpoints_days(inventory):
         hours = asked.with_columns(pl.col("hour_us") // HOUR * HOUR)
         assert views.holders(db, SITE, hours)["endpoint"].to_list() == [b.id, a.id]
     assert [kind for kind, _ in inventory.records()][-1] == "endpoint.restored"
+
+
+def test_through_whom_an_endpoint_is_heard_follows_a_merge_and_goes_back(inventory):
+    behind = [Mark(MarkKind.MAC, B)]
+    inventory.take(says(T, mac=A, address="10.0.0.1"), says(T + 1, mac=B, address="10.0.0.2"))
+    inventory.take(says(T + 2, serial="acme|101", behind=behind))
+    a, b, pump = (row.id for row in inventory.rows())
+    done = deciding.merge(inventory.engine, SITE, a, b, **BY)
+    assert inventory.whole(pump).row.parent == a
+    deciding.undo(inventory.engine, SITE, done, **BY)
+    assert [inventory.whole(id_).row.parent for id_ in (a, b, pump)] == ["", "", b]
 
 
 def test_an_ordered_probe(inventory):

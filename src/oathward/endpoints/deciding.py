@@ -24,7 +24,7 @@ from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.discovery.model import Fact, Mark, MarkKind, Statement
-from oathward.endpoints import sql
+from oathward.endpoints import parents, sql
 from oathward.endpoints.actions import settle_rows, take_for
 from oathward.endpoints.alone import alone
 from oathward.endpoints.attributes import ATTRIBUTES, PERSON
@@ -119,6 +119,7 @@ def undo(engine: Engine, site: str, merge_id: str, *, by: str, reason: str, now_
                     db, site, row.into, row.other, sorted({row.other, *merged_into(db, site, row.other)})
                 )
                 sql.set_merged(db, site, row.other, "")
+                parents.part(db, site, row.other, row.into)
                 if row.by == "rule":  # the rule would do it again
                     apart = MergeRow(uuid7(now_us // 1_000), "split", row.into, row.other, now_us, by, reason)
                     sql.put_merge(db, site, apart)
@@ -159,6 +160,7 @@ def describe(
 def _join(db: Connection, site: str, into: str, other: str, now_us: int) -> None:
     sql.move(db, site, other, into)
     sql.set_merged(db, site, other, into)
+    parents.join(db, site, other, into)
     sql.close_conflicts(db, site, into, other, now_us)
     sql.stand_again(db, site, into)
 

@@ -127,7 +127,7 @@ KINDS = (
     Kind("central-station", 0.5, "medical", "wired", (HL7, DNS, NTP, PRINT), fixed=0.8, names="CS-{unit}-{number}", medical=True),
     Kind("workstation", 18, "office", "wired", (EHR, PROXY, DNS, PRINT), habit=OFFICE, names="WS-{tag}"),
     Kind("laptop", 6, "office", "both", (EHR, PROXY, DNS, PRINT), habit=OFFICE, names="LT-{tag}", moves=0.05),
-    Kind("ip-telephone", 10, "voice", "wired", (SIP, NTP), habit=WARD, names="SEP{mac}", listed=0.6),
+    Kind("voip-phone", 10, "voice", "wired", (SIP, NTP), habit=WARD, names="SEP{mac}", listed=0.6),
     Kind("printer", 6, "print", "wired", (DNS._replace(hourly=0.1), NTP, WEB), fixed=0.5, habit=OFFICE, names="PRN{number}", agent="print-server/{firmware}", listed=0.7),
     Kind("tablet", 5, "medical-wifi", "wireless", (EHR, DNS), habit=WARD, names="TAB-{tag}", random=0.3, moves=0.05),
     Kind("staff-telephone", 6, "staff-wifi", "wireless", (PROXY, DNS), habit=LEISURE, names="handset-{serial}", random=0.85, listed=0.0, moves=0.05),
@@ -142,7 +142,7 @@ KINDS = (
 )  # fmt: skip
 """The mix. ``syringe-pump`` also brings its gateways, one for twenty."""
 
-GATEWAY = Kind("bedside-gateway", 0, "medical", "wired", (HL7._replace(hourly=6.0), BROKER, NTP), fixed=0.5, names="GW-{unit}-{number}", speaks="", medical=True)  # fmt: skip
+GATEWAY = Kind("device-gateway", 0, "medical", "wired", (HL7._replace(hourly=6.0), BROKER, NTP), fixed=0.5, names="GW-{unit}-{number}", speaks="", medical=True)  # fmt: skip
 ROUTER = Kind("router", 0, "server", "wired", (), fixed=1.0, listed=0.0)
 BEHIND_NAT = Kind("workstation", 0, "", "nat", (PROXY, DNS), habit=OFFICE, names="WS-{tag}")
 INTRUDER = Kind("intruder", 0, "office", "wired", (PROXY,), names="localhost", listed=0.0)

@@ -22,7 +22,7 @@ _YEAR_S = 366 * 86_400.0
 LEAKS: dict[str, tuple[str, Talk]] = {
     "leak": ("laboratory-analyser", Talk("198.51.100.61", 6661, "tcp", "", 0.5, 9_000, 400)),
     "leak-dicom": ("ultrasound", Talk("198.51.100.104", 104, "tcp", "", 0.2, 30_000_000, 5_000)),
-    "leak-mqtt": ("bedside-gateway", Talk("198.51.100.88", 1883, "tcp", "mqtt", 0.5, 20_000, 900)),
+    "leak-mqtt": ("device-gateway", Talk("198.51.100.88", 1883, "tcp", "mqtt", 0.5, 20_000, 900)),
     "undeclared-support": ("ct-scanner", Talk("198.51.100.22", 22, "tcp", "ssh", 0.1, 60_000, 40_000)),
     "undeclared-cloud": ("camera", Talk("cloud", 443, "tcp", "ssl", 0.4, 400_000, 5_000, "TLSv10")),
     "undeclared-print": ("patient-monitor", kinds.PRINT),

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.endpoints.conftest import DAY, HOUR, MINUTE, SITE, A, B, C, T, says
 
 from oathward.core.errors import InputError
-from oathward.discovery.model import MarkKind
+from oathward.discovery.model import Mark, MarkKind
 from oathward.endpoints import deciding
 from oathward.endpoints.actions import digest_of
 
@@ -187,3 +187,56 @@ def test_one_that_is_retired_is_not_listed_and_has_its_time(inventory):
     assert (gone.id, gone.lifecycle_us) == (first.id, NOW)
     inventory.take(says(T + DAY, mac=first.mac))
     assert inventory.whole(first.id).row.lifecycle == "retired", "who is seen again stays what a person said"
+
+
+def behind(mac):
+    return [Mark(MarkKind.MAC, mac)]
+
+
+@pytest.fixture
+def gateways(inventory):
+    """Two cards of what turns out to be one gateway, each with a pump behind it."""
+    inventory.take(says(T, mac=A, address="10.0.0.1"), says(T + 1, mac=B, address="10.0.0.2"))
+    inventory.take(
+        says(T + 2, serial="acme|101", behind=behind(A)), says(T + 3, serial="acme|102", behind=behind(B))
+    )
+    return inventory, *(row.id for row in inventory.rows())
+
+
+def parents(inventory, *ids):
+    return [inventory.whole(id_).row.parent for id_ in ids]
+
+
+def test_who_was_heard_through_one_is_at_once_heard_through_the_other_and_goes_back(gateways):
+    inventory, a, b, first, second = gateways
+    assert parents(inventory, first, second) == [a, b]
+    done = decide(inventory, "merge", a, b)
+    assert parents(inventory, a, first, second) == ["", a, a]
+    decide(inventory, "undo", done)
+    assert parents(inventory, a, b, first, second) == ["", "", a, b]
+
+
+def test_who_was_heard_through_the_other_since_stays_there(gateways):
+    inventory, a, b, first, second = gateways
+    done = decide(inventory, "merge", a, b)
+    inventory.take(says(T + HOUR, serial="acme|102", behind=behind(A)))
+    decide(inventory, "undo", done)
+    assert parents(inventory, first, second) == [a, a]
+
+
+def test_who_becomes_one_with_its_gateway_is_not_heard_through_itself_and_is_again(gateways):
+    inventory, a, _, first, _ = gateways
+    done = decide(inventory, "merge", first, a)
+    assert parents(inventory, first) == [""]
+    decide(inventory, "undo", done)
+    assert parents(inventory, first, a) == [a, ""]
+
+
+def test_what_was_heard_through_nobody_takes_over_through_whom_the_other_was(gateways):
+    inventory, a, _, first, _ = gateways
+    inventory.take(says(T + 4, mac=C, address="10.0.0.3"))
+    seen = next(row.id for row in inventory.rows() if row.mac == C)
+    done = decide(inventory, "merge", seen, first)
+    assert parents(inventory, seen) == [a]
+    decide(inventory, "undo", done)
+    assert parents(inventory, seen, first) == ["", a]

@@ -5,6 +5,7 @@ from tests.unit.endpoints.conftest import DAY, T, says
 
 from oathward.endpoints import types
 from oathward.endpoints.types import type_of
+from oathward_sim.estate import kinds
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,11 @@ from oathward.endpoints.types import type_of
 )
 def test_a_lists_word_is_the_vocabularys(said, word):
     assert type_of(said) == word
+
+
+@pytest.mark.parametrize("word", sorted({kind.word for kind in (*kinds.KINDS, kinds.GATEWAY)}))
+def test_every_type_of_the_made_up_estate_is_known(word):
+    assert type_of(word) in types.TYPES
 
 
 def test_no_spelling_means_two_types():

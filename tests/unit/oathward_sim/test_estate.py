@@ -147,7 +147,7 @@ def test_a_pump_with_a_dock_is_heard_by_itself_and_through_its_gateway_by_turns(
     assert {d["docked"] for d in pumps} == {1, 2, 6}
     for pump in pumps:
         gateway = people[pump["dock"]]
-        assert (gateway["type"], gateway["site"]) == ("bedside-gateway", pump["site"])
+        assert (gateway["type"], gateway["site"]) == ("device-gateway", pump["site"])
     captures = (estate / "north" / "heads" / "2026-05-05.pcap").read_bytes()
     north = [d for d in pumps if d["site"] == "north"]
     for pump in north:
