@@ -113,7 +113,7 @@ def _wrong(file: Path, count: int) -> list[str]:
                 packets += int((seen.flows["client_packets"] + seen.flows["server_packets"]).sum())
                 services.update(seen.flows["service"].to_list())
     wrong = [] if packets == count else [f"{packets} packets read of {count}"]
-    wrong += [f"no flow of {name}" for name in ("ssl", "hl7", "dicom", "dns") if not services[name]]
+    wrong += [f"no flow of {name}" for name in ("tls", "hl7", "dicom", "dns") if not services[name]]
     wrong += [] if services[""] < sum(services.values()) / 100 else ["flows that nobody recognised"]
     wrong += [] if any(value.startswith("PUMP") for value in values) else ["no application"]
     wrong += [] if "ARCHIVE" in values else ["no AE title"]

@@ -26,7 +26,7 @@ from oathward.network.model import ConversationKey, Sums
 SITE, HOUR_US = "bench", 3_600_000_000
 T = 497_222 * HOUR_US
 PER_DEVICE, HOURS, LEASES, SERVERS_MIN = 10, 10, 5, 20
-SERVICES = (("hl7", 2_575), ("dicom", 104), ("ssl", 443), ("dns", 53), ("mqtt", 8_883), ("", 5_900))
+SERVICES = (("hl7", 2_575), ("dicom", 104), ("tls", 443), ("dns", 53), ("mqtt", 8_883), ("", 5_900))
 ZONES = ("clinical", "enterprise", "imaging", "laboratory", "cloud", "external")
 TYPES = ("infusion pump", "monitor", "ventilator", "ultrasound", "workstation", "printer", "camera", "")
 MAKES = tuple(f"maker {n}" for n in range(60))
@@ -121,7 +121,7 @@ class Estate:
                 key = ConversationKey(
                     *("r", f"10.{device >> 16}.{device >> 8 & 255}.{device & 255}", f"d{device}"),
                     *(f"10.200.{server >> 8}.{server & 255}", f"s{server}"),
-                    *("tcp", port, service, "TLSv1.2" if service == "ssl" else ""),
+                    *("tcp", port, service, "TLSv1.2" if service == "tls" else ""),
                 )
                 size = chance.randrange(100, 100_000)
                 sums = Sums(HOURS, HOURS, 0, size, size // 3, HOURS * 4, HOURS * 3)

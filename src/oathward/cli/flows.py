@@ -39,7 +39,7 @@ Address = Annotated[str, typer.Option(help="Only with this address, on either si
 EndpointId = Annotated[
     str, typer.Option(metavar="ID", help="Only of this endpoint of the inventory, on either side.")
 ]
-Service = Annotated[str, typer.Option(help="Only of this service: hl7, dicom, ssl …")]
+Service = Annotated[str, typer.Option(help="Only of this service: hl7, dicom, tls …")]
 Port = Annotated[int, typer.Option(min=-1, max=65_535, help="Only to this port.", show_default=False)]
 Zone = Annotated[str, typer.Option(help="Only from or to this zone of the plan; external, unplanned.")]
 RealmOption = Annotated[str, typer.Option(help="Only in this realm.")]

@@ -26,7 +26,7 @@ SHOWN_MAX = 40
 @APP.command()
 def map_(  # noqa: PLR0913, PLR0917  one parameter an option
     zone: Annotated[str, typer.Option(help="Only conversations with this zone.")] = "",
-    service: Annotated[str, typer.Option(help="Only this service: hl7, dicom, ssl …")] = "",
+    service: Annotated[str, typer.Option(help="Only this service: hl7, dicom, tls …")] = "",
     days: Annotated[
         int, typer.Option(min=1, max=400, help="So many days, up to the last flow that was seen.")
     ] = 30,

@@ -133,7 +133,7 @@ FLOW_COLUMNS: Mapping[str, str] = {
 """Column of a frame of flows -> its Polars type.
 
 ``client_bytes``: sent by the client, payload where the source knows it, else with headers. ``answered``: the server said something; null where
-the source does not know. ``service``: lower case, as Zeek names it where it does (``hl7``, ``dicom``, ``http``, ``ssl``, ``mqtt``, ``dns``); empty where
+the source does not know. ``service``: lower case, as Zeek names it where it does (``hl7``, ``dicom``, ``http``, ``mqtt``, ``dns``), but ``tls``, never ``ssl``; empty where
 nobody recognised it. Counts that are all null: the row says more of a flow that another row counts. ``tls``: ``TLSv1.2`` …; empty in clear or not known. ``certificate``: SHA-256 of the server's, hex. MACs: empty where not seen.
 """
 

@@ -28,8 +28,8 @@ KEYS_MAX = 500_000
 _KEY = ("realm", "client", "server", "transport", "port")
 _SAID = ("tls", "server_name", "certificate")
 _DAY_US = 86_400_000_000
-_TLS = "ssl|quic"
-"""Services of flows that are TLS, as Zeek names them."""
+_TLS = "tls|quic"
+"""Services of flows that are TLS."""
 
 
 @dataclass(slots=True)

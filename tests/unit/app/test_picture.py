@@ -23,7 +23,7 @@ def count(site, table):
 
 def test_a_turn_tells_what_differs_and_the_next_waits_for_news(site):
     now_us = micros(site.clock.now())
-    seed(site.engine, site.site, [("10.1.0.5", "a", "203.0.113.7", "external", 443, "ssl", "", {})], now_us)
+    seed(site.engine, site.site, [("10.1.0.5", "a", "203.0.113.7", "external", 443, "tls", "", {})], now_us)
     one = picture.Picture(site)
     assert one.turn()
     assert count(site, "finding") > 0

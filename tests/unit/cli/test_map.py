@@ -62,7 +62,7 @@ def observed(tmp_path_factory):
     seed(
         opened.engine,
         opened.site,
-        [*rows, ("10.1.0.6", "a\x1b[31m", "203.0.113.7", "external", 443, "ssl", "", {})],
+        [*rows, ("10.1.0.6", "a\x1b[31m", "203.0.113.7", "external", 443, "tls", "", {})],
         at_us,
     )
     opened.keeper.close()
@@ -91,7 +91,7 @@ def test_the_map_is_listed_and_drawn(observed, tmp_path, capsysbinary):
 def test_what_a_finding_is_stands_in_the_list(observed, capsysbinary):
     assert run(["map", "--data", observed, "--tell"]) == 0
     assert run(["findings", "list", "--data", observed, "--kind", "connection.unregistered"]) == 0
-    assert b"ssl to 203.0.113.7, outside this site" in capsysbinary.readouterr().out
+    assert b"tls to 203.0.113.7, outside this site" in capsysbinary.readouterr().out
 
 
 def test_elements_are_listed_where_messages_came(observed, capsysbinary):

@@ -98,8 +98,8 @@ def test_what_is_missing_counts_as_nothing() -> None:
 
 
 def test_a_row_that_says_more_of_a_flow_counts_none() -> None:
-    more = flow(tls="TLSv1.3", service="ssl", **dict.fromkeys(SUMS))
-    got = totals(frame(flow(service="ssl"), more))
+    more = flow(tls="TLSv1.3", service="tls", **dict.fromkeys(SUMS))
+    got = totals(frame(flow(service="tls"), more))
     assert got.select("tls", "flows", "answered", "client_bytes").rows() == [
         ("", 1, 1, 10),
         ("TLSv1.3", 0, 0, 0),

@@ -62,10 +62,10 @@ def test_one_type_alone_and_no_examples_answer_nothing_surely():
 def test_tokens_say_no_number_of_one_device():
     marks = [Mark(MarkKind.MAC, "00:1b:c5:12:34:56"), Mark(MarkKind.MAC, "da:a1:19:00:00:01"), Mark(MarkKind.HOST, "Pump-4711-a9f3")]  # fmt: skip
     facts = [Fact("dhcp-options", "1,3,6", 0.8), Fact("dhcp-vendor-class", "udhcp 1.22.1", 0.8), Fact("location", "ICU", 1.0)]  # fmt: skip
-    services = [Service(True, "tcp", 443, "ssl", "a.b.cloud.example"), Service(True, "udp", 51_234), Service(False, "tcp", 80, "http", "10.0.0.1")]  # fmt: skip
+    services = [Service(True, "tcp", 443, "tls", "a.b.cloud.example"), Service(True, "udp", 51_234), Service(False, "tcp", 80, "http", "10.0.0.1")]  # fmt: skip
     found = tokens_of(marks, facts, services)
     assert found == {
-        "card 00:1b:c5", "host pump-#-#", "options 1,3,6", "vendor-class udhcp #.#.#", "asks ssl", "asks tcp 443",
+        "card 00:1b:c5", "host pump-#-#", "options 1,3,6", "vendor-class udhcp #.#.#", "asks tls", "asks tcp 443",
         "domain cloud.example", "serves http", "serves tcp 80",
     }  # fmt: skip
     assert not any("4711" in token or "51234" in token or "ICU" in token for token in found)

@@ -61,8 +61,8 @@ SUPPORT = Declared(
 ALL = [GATEWAY, LINK, SUPPORT]
 GOOD = [
     seen(PUMP, GATE, 2575, "hl7"),
-    seen(GATE, EHR, 2576, "ssl", tls="TLSv1.3", encrypted=True, authentication="mutual"),
-    seen(PUMP, "198.51.100.9", 443, "ssl", tls="TLSv1.2", encrypted=True, certificate_days=60),
+    seen(GATE, EHR, 2576, "tls", tls="TLSv1.3", encrypted=True, authentication="mutual"),
+    seen(PUMP, "198.51.100.9", 443, "tls", tls="TLSv1.2", encrypted=True, certificate_days=60),
 ]
 
 
@@ -80,24 +80,24 @@ def test_what_is_as_declared_is_in_no_list():
     ("extra", "kind"),
     [
         (seen("10.1.0.6", "10.1.0.7", 5000, "dicom"), "flow.undeclared"),
-        (seen(PUMP, OUT, 443, "ssl"), "connection.unregistered"),
+        (seen(PUMP, OUT, 443, "tls"), "connection.unregistered"),
         (seen(OUT, PUMP, 22, "ssh"), "connection.unregistered"),
         (seen(PUMP, "8.8.8.8", 53, "dns", transport="udp"), "connection.unregistered"),
         (seen(PUMP, "10.2.0.77", 2575, "hl7"), "flow.other-destination"),
         (seen(GATE, EHR, 2576, "hl7"), "flow.weaker-protection"),
-        (seen(GATE, EHR, 2576, "ssl", tls="TLSv1.0", encrypted=True), "flow.weaker-protection"),
-        (seen(GATE, EHR, 2576, "ssl", tls="TLSv1.2", authentication="server"), "flow.weaker-protection"),
+        (seen(GATE, EHR, 2576, "tls", tls="TLSv1.0", encrypted=True), "flow.weaker-protection"),
+        (seen(GATE, EHR, 2576, "tls", tls="TLSv1.2", authentication="server"), "flow.weaker-protection"),
         (seen(GATE, EHR, 2576, classes={"patient.birthdate": 2}), "flow.more-data"),
         (
-            seen(PUMP, OUT, 443, "ssl", tls="TLSv1.1", server_name="a.support.example.com"),
+            seen(PUMP, OUT, 443, "tls", tls="TLSv1.1", server_name="a.support.example.com"),
             "connection.below-minimum",
         ),
         (
-            seen(PUMP, "198.51.100.9", 443, "ssl", tls="TLSv1.2", certificate_days=3),
+            seen(PUMP, "198.51.100.9", 443, "tls", tls="TLSv1.2", certificate_days=3),
             "connection.below-minimum",
         ),
         (seen(PUMP, "198.51.100.9", 443, classes={"device.type": 1}), "connection.outside-agreement"),
-        (seen("198.51.100.9", PUMP, 443, "ssl", tls="TLSv1.0"), "connection.below-minimum"),
+        (seen("198.51.100.9", PUMP, 443, "tls", tls="TLSv1.0"), "connection.below-minimum"),
         (seen("10.1.0.6", "10.2.0.1", 80, "http", classes={"patient.name": 4}), "flow.clear-text-phi"),
     ],
 )
@@ -113,7 +113,7 @@ def test_each_difference_is_its_kind_of_finding(extra, kind):
         seen("10.1.0.6", "10.0.0.53", 53, "dns", transport="udp"),
         seen("10.1.0.6", "224.0.0.251", 5353, "mdns", transport="udp" ),
         seen("10.1.0.6", "10.1.0.7", 5000, answered=False),
-        seen(GATE, EHR, 2576, "ssl"),
+        seen(GATE, EHR, 2576, "tls"),
     ],
 )  # fmt: skip
 def test_what_is_everyday_unanswered_or_not_known_is_no_finding(extra):
@@ -149,10 +149,10 @@ def test_conduits_add_up_by_zones():
 
 def test_a_name_that_only_ends_alike_is_not_the_declared_host():
     assert "connection.unregistered" in str(
-        kinds([*GOOD, seen(PUMP, OUT, 443, "ssl", server_name="evilsupport.example.com")])
+        kinds([*GOOD, seen(PUMP, OUT, 443, "tls", server_name="evilsupport.example.com")])
     )
     assert (
-        kinds([*GOOD, seen(PUMP, OUT, 443, "ssl", tls="TLSv1.3", server_name="A.Support.example.com.")]) == []
+        kinds([*GOOD, seen(PUMP, OUT, 443, "tls", tls="TLSv1.3", server_name="A.Support.example.com.")]) == []
     )
 
 

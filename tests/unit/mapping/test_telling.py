@@ -22,7 +22,7 @@ from oathward.network.model import RulesetRow
 from oathward.network.rules import spans
 
 DICOM = ("10.1.0.5", "ward", "10.2.0.9", "enterprise", 5000, "dicom", "", {"patient.name": 4})
-OUT = ("10.1.0.6", "ward", "203.0.113.7", "external", 443, "ssl", "TLSv1.2", {})
+OUT = ("10.1.0.6", "ward", "203.0.113.7", "external", 443, "tls", "TLSv1.2", {})
 
 
 def kinds(office):

@@ -298,7 +298,7 @@ def test_tls_that_stands_in_a_log_of_its_own_goes_on_the_flows_that_another_coun
     )
     (tmp_path / "zeek" / "ssl.log").write_text(ssl(1, "TLSv13") + ssl(2, "TLSv12", uid="C2"))
     go(site, tmp_path / "zeek")
-    assert talks_of(site) == [("http", "", 1, 5), ("ssl", "", 1, 5), ("ssl", "TLSv1.2", 1, 5)]
+    assert talks_of(site) == [("http", "", 1, 5), ("tls", "", 1, 5), ("tls", "TLSv1.2", 1, 5)]
     names = segments.scan(site.settings.data, 0, 2**60).collect()["server_name"].to_list()
     assert names.count("pacs.example") == 3, "said twice, and on the flow"
 
@@ -308,7 +308,7 @@ def test_tls_that_nobody_counts_is_a_conversation_of_its_own(site, tmp_path):
     log.write_text(ssl(1, "TLSv12"))
     (tmp_path / "conn.log").write_text(line(1, service="ssl"))
     go(site, log)  # the other one was not named
-    assert talks_of(site) == [("ssl", "TLSv1.2", 0, 0)]
+    assert talks_of(site) == [("tls", "TLSv1.2", 0, 0)]
 
 
 def test_rows_that_say_more_of_flows_are_told_as_what_they_are(site, tmp_path):
@@ -334,10 +334,10 @@ def test_tls_that_an_earlier_run_read_goes_on_flows_that_end_later(site, tmp_pat
     with (tmp_path / "conn.log").open("a") as log:
         log.write(line(5, service="ssl") + line(6, service="ssl", **{"id.resp_p": 2_577}))
     assert [one.flows for one in go(site, tmp_path).report.sources if one.state == "read"] == [2]
-    assert talks_of(site) == [("", "", 1, 5), ("ssl", "", 1, 5), ("ssl", "TLSv1.2", 1, 5)]
+    assert talks_of(site) == [("", "", 1, 5), ("tls", "", 1, 5), ("tls", "TLSv1.2", 1, 5)]
     (tmp_path / "conn.log").write_text(line(3 * 86_400, service="ssl"))
     go(site, tmp_path)
-    assert talks_of(site).count(("ssl", "", 1, 5)) == 2, "what is days old is another connection's"
+    assert talks_of(site).count(("tls", "", 1, 5)) == 2, "what is days old is another connection's"
 
 
 def test_what_is_remembered_of_tls_is_bounded(monkeypatch):

@@ -51,7 +51,7 @@ def test_filters_by_address_peer_service_port_and_time(world):  # noqa: F811  th
         world,
         ("10.1.0.5", "", "10.2.0.9", "", 2575, "hl7", 0),
         ("10.1.0.6", "", "10.2.0.9", "", 104, "dicom", 1),
-        ("10.1.0.5", "", "10.2.0.7", "", 443, "ssl", 9),
+        ("10.1.0.5", "", "10.2.0.7", "", 443, "tls", 9),
     )
     officer = viewer(world, "p-privacy")
 
@@ -98,7 +98,7 @@ def test_a_device_is_found_by_what_the_inventory_knows_of_it(world):  # noqa: F8
     ("version", "level"), [("TLSv1.3", "ok"), ("TLSv1.2", "ok"), ("TLSv1.0", "note"), ("SSLv3", "note")]
 )
 def test_a_version_of_tls_that_must_not_be_used_is_no_good_protection(world, version, level):  # noqa: F811  the fixture
-    seed(world, ("10.1.0.5", "", "10.2.0.9", "", 443, "ssl", 0), tls=version)
+    seed(world, ("10.1.0.5", "", "10.2.0.9", "", 443, "tls", 0), tls=version)
     page = viewer(world, "p-privacy").get("/flows").text
     said = re.search(
         r'class="status (\w+)">.*?</svg>\s*([^<]*)', page[page.index(' data-head="Protection"') :], re.DOTALL
@@ -107,7 +107,7 @@ def test_a_version_of_tls_that_must_not_be_used_is_no_good_protection(world, ver
 
 
 def test_pages_miss_none(world):  # noqa: F811  the fixture
-    seed(world, *((f"10.1.{n}.1", "", "10.2.0.9", "", 443, "ssl", n % 3) for n in range(ROWS + 7)))
+    seed(world, *((f"10.1.{n}.1", "", "10.2.0.9", "", 443, "tls", n % 3) for n in range(ROWS + 7)))
     officer, address, found = viewer(world, "p-privacy"), "/flows?device=10.2.0.9", []
     while address:
         text = officer.get(address).text

@@ -55,7 +55,7 @@ def test_the_picture_stands_alone_as_a_file(mapped):
 
 def test_a_picture_of_many_is_put_together_until_it_can_be_looked_at(officers, site):  # noqa: F811  the fixtures above
     rows = [
-        (f"10.1.{n // 200}.{n % 200 + 1}", "ward", "10.2.0.9", "enterprise", 443, "ssl", "TLSv1.3", {})
+        (f"10.1.{n // 200}.{n % 200 + 1}", "ward", "10.2.0.9", "enterprise", 443, "tls", "TLSv1.3", {})
         for n in range(90)
     ]
     seed(site.engine, site.site, rows, micros(site.clock.now()))

@@ -89,14 +89,14 @@ def talked(world):  # noqa: F811  the fixture
         world,
         ("10.1.0.5", "", "10.2.0.9", "", 2575, "hl7", 0),
         ("10.1.0.6", "", "10.2.0.9", "", 104, "dicom", 1),
-        ("10.1.0.5", "", "10.2.0.7", "", 443, "ssl", 9),
+        ("10.1.0.5", "", "10.2.0.7", "", 443, "tls", 9),
     )
 
 
 def test_flows_are_those_of_the_page_by_the_same_filters(world, officer):  # noqa: F811  the fixture
     talked(world)
     rows = officer.all("flows")
-    assert [one["service"] for one in rows] == ["hl7", "dicom", "ssl"]
+    assert [one["service"] for one in rows] == ["hl7", "dicom", "tls"]
     assert officer.json(f"flows/{rows[0]['id']}") == rows[0]
     day = f"{world.gate.clock.now():%Y-%m-%d}T00:00"
     for asked in (
@@ -274,7 +274,7 @@ def test_who_imported_rules_is_somebody_to_who_may_not_see_people(world):  # noq
 def test_the_map_says_what_differs_and_between_which_zones(world, officer):  # noqa: F811  the fixture
     rows = [
         ("10.1.0.5", "ward", "10.2.0.9", "enterprise", 5000, "dicom", "", {"patient.name": 4}),
-        ("10.1.0.6", "imaging", "203.0.113.7", "external", 443, "ssl", "TLSv1.0", {}),
+        ("10.1.0.6", "imaging", "203.0.113.7", "external", 443, "tls", "TLSv1.0", {}),
     ]
     seed_map(world.gate.engine, world.gate.site, rows, micros(world.gate.clock.now()))
     told, found = officer.json("map"), officer.all("map/differences")
@@ -290,7 +290,7 @@ def test_the_map_says_what_differs_and_between_which_zones(world, officer):  # n
     ends = {(one["client_zone"], one["server_zone"]): one for one in officer.all("map/conduits", limit=1)}
     assert set(ends) == {("ward", "enterprise"), ("imaging", "external")}
     assert ends["ward", "enterprise"]["clear"] == {"patient.name": 4}
-    assert officer.json("map?service=ssl&days=1")["looked"] == 1
+    assert officer.json("map?service=tls&days=1")["looked"] == 1
     for asked in ("map?days=2", "map/differences?list=x", "map/conduits?after=none"):
         officer.refused(asked, "input.invalid")
 

@@ -42,6 +42,11 @@ def _folded(text: str) -> str:
     return printable(text).lower()
 
 
+def service(text: str) -> str:
+    """Fold a service; TLS is called so, whatever its sensor calls it: Zeek still says ``ssl``, also beside another (``ssl,http``)."""
+    return ",".join("tls" if one == "ssl" else one for one in _folded(text).split(","))
+
+
 def _digest(text: str) -> str:
     return text.lower() if len(text) == 64 and all(one in "0123456789abcdefABCDEF" for one in text) else ""
 
@@ -53,7 +58,7 @@ _CLEAN: Mapping[str, Callable[[str], str]] = {
     "server_mac": _card,
     "segment": printable,
     "transport": _folded,
-    "service": _folded,
+    "service": service,
     "tls": printable,
     "server_name": host,
     "certificate": _digest,

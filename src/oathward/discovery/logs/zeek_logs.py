@@ -25,6 +25,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from oathward.discovery.cards import mac
+from oathward.discovery.logs.frames import service
 from oathward.discovery.logs.gathering import Gathered, at
 from oathward.discovery.logs.hints import system_of
 from oathward.discovery.logs.records import Record, listed, number, port, raw, text
@@ -146,7 +147,7 @@ def _ssl(record: Record, at_us: int, gathered: Gathered, sessions: Sessions) -> 
             raw(record, "id.resp_h"),
             transport,
             where,
-            "ssl",
+            "tls",
             tls,
             asked,
             own.value,
@@ -210,7 +211,7 @@ def _known_host(record: Record, at_us: int, gathered: Gathered, _: Sessions) -> 
 
 def _known_service(record: Record, at_us: int, gathered: Gathered, _: Sessions) -> None:
     where = port(record.get("port_num"))
-    names = ",".join(listed(record, "service")).lower()
+    names = service(",".join(listed(record, "service")))
     offered = f"{where}/{text(record, 'port_proto') or 'tcp'} {names}".strip() if where is not None else ""
     gathered.say(at_us, "zeek.known", [at(raw(record, "host"))], [Fact("service", offered, 0.7)])
 

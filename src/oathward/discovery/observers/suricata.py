@@ -40,7 +40,7 @@ from oathward.discovery.values import address, host
 if TYPE_CHECKING:
     import polars as pl
 
-_SERVICES = {"tls": "ssl", "failed": "", "unknown": ""}
+_SERVICES = {"failed": "", "unknown": ""}
 _VERSIONS = {
     "TLSv1": "TLSv1.0",
     "TLS 1.1": "TLSv1.1",
@@ -248,7 +248,7 @@ class _Eve:
                 raw(record, "dest_ip"),
                 raw(record, "proto").lower() or "tcp",
                 where,
-                "ssl",
+                "tls",
                 version,
                 asked,
                 own,

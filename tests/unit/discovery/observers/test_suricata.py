@@ -147,7 +147,7 @@ def test_a_flow_knows_its_tls() -> None:
     own = hashlib.sha256(DER).hexdigest()
     seen = read(event("tls", tls=TLS), flow(app_proto="tls"))
     assert seen.rows("service", "tls", "server_name", "certificate", "client_bytes") == [
-        ("ssl", "TLSv1.2", "pacs.example", own, 300)
+        ("tls", "TLSv1.2", "pacs.example", own, 300)
     ]
     facts = {
         "certificate-subject": "CN=pacs",

@@ -453,8 +453,20 @@ def test_what_a_log_says_of_endpoints(log: str, record: dict[str, Any], said: li
         assert "JANE" not in str(seen.statements)
 
 
+@pytest.mark.parametrize(
+    ("said", "known"), [("ssl", "tls"), ("SSL,http", "tls,http"), ("smtp,ssl", "smtp,tls"), ("sslx", "sslx"), ("", "")]
+)  # fmt: skip
+def test_tls_is_called_so_whatever_zeek_calls_it(said: str, known: str) -> None:
+    assert zeek(as_json(conn(service=said)), "conn.log").rows("service") == [(known,)]
+    offers = {"ts": T, "host": "10.0.0.9", "port_num": 443, "port_proto": "tcp", "service": [said]}
+    facts = [
+        fact.value for one in zeek(as_json(offers), "known_services.log").statements for fact in one.facts
+    ]
+    assert facts == [f"443/tcp {known}".strip()]
+
+
 def test_a_flow_knows_its_tls_in_one_stream_and_a_log_of_tls_alone_gives_rows_without_counts() -> None:
-    known = ("ssl", "TLSv1.2", "pacs.example", A)
+    known = ("tls", "TLSv1.2", "pacs.example", A)
     columns = ("service", "tls", "server_name", "certificate", "client_bytes")
     mixed = zeek(
         as_json(
@@ -463,7 +475,7 @@ def test_a_flow_knows_its_tls_in_one_stream_and_a_log_of_tls_alone_gives_rows_wi
             conn(_path="conn", uid="C2", service="ssl"),
         )
     )
-    assert mixed.rows(*columns) == [(*known, 100), ("ssl", "", "", "", 100)]
+    assert mixed.rows(*columns) == [(*known, 100), ("tls", "", "", "", 100)]
     apart = zeek(as_json(SSL), "ssl.log")
     assert apart.rows(*columns, "server_packets", "answered", "port") == [(*known, None, None, True, 2575)]
 

@@ -101,7 +101,7 @@ def test_a_handshake_of_1_2_names_version_server_and_certificate(made, port):
         (0, write.client_hello()), (1, write.server_hello() + write.certificates(der)), port=port
     )
     (flow,) = found.flows
-    assert (flow["service"], flow["tls"], flow["server_name"]) == ("ssl", "TLSv1.2", "ehr.example")
+    assert (flow["service"], flow["tls"], flow["server_name"]) == ("tls", "TLSv1.2", "ehr.example")
     assert flow["certificate"] == hashlib.sha256(der).hexdigest()
     assert ("certificate", flow["certificate"]) in found.marks("pcap.tls")
     assert ("certificate-subject", "rsa.hospital.example") in found.facts("pcap.tls")

@@ -259,4 +259,4 @@ def _knows(data: bytes, _source: int, _target: int) -> bool:
     )
 
 
-HEAD = Head(service="ssl", over="tcp", knows=_knows, open=Handshake, order=30)
+HEAD = Head(service="tls", over="tcp", knows=_knows, open=Handshake, order=30)
