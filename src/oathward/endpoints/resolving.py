@@ -37,6 +37,7 @@ from oathward.endpoints.comparing import (
 from oathward.endpoints.disputing import by_row, check_tags, in_dispute, is_of_other_row
 from oathward.endpoints.flooding import foremost
 from oathward.endpoints.fronting import find_fronting
+from oathward.endpoints.itself import is_itself
 from oathward.endpoints.marks import (
     CLAIMS,
     EXCLUSIVE,
@@ -88,6 +89,8 @@ def _take(picture: Picture, said: Statement) -> None:
     known, shares = _who(picture, said, marks, parent)
     if known is None:
         return
+    if parent is not None and is_itself(picture, known, parent, said):
+        known = parent = picture.join(known, parent, said.at_us, "name")
     note(picture, known, said, marks, parent, shares=shares)
     check_tags(picture, known, said)
     if marks.cards and is_heard(said):

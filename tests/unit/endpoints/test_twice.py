@@ -162,6 +162,43 @@ def test_reverse_without_the_rule_a_docked_pump_is_claimed_twice(inventory, monk
     assert told(inventory, *docked(1)) == {("identity.claimed-twice", "serial")}
 
 
+ROW = {"tag": "CE-1", "serial": "acme|77", "host": "pump-77", "source": "cmms"}
+
+
+def serial_alone(at, speaker):
+    """Take the word of a pump that says its serial and nothing that ties it to its card, or its gateway's."""
+    return heard(at, speaker) if speaker else through(at, A, HERE)
+
+
+@pytest.mark.parametrize("host", ["pump-77", "pump-78"])
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_docked_pump_that_says_a_serial_alone_is_the_one_of_that_name_in_the_list(inventory, host, others):
+    """Otherwise its own card is one more that claims for it, and by turns with its gateway."""
+    speaking_for(inventory, GATEWAY)
+    inventory.take(says(T - HOUR, **ROW), says(T - MINUTE, mac=A, address=HERE, host=host))
+    inventory.take(*(through(T - MINUTE + n, A, HERE, f"acme|8{n}") for n in range(others)))
+    said = [serial_alone(T + n * HOUR, (None, GATEWAY)[n // 6 % 2]) for n in range(48)]
+    is_one = host == "pump-77" and not others
+    assert told(inventory, *said) == (set() if is_one else {("identity.claimed-twice", "serial")})
+    assert [row.tag for row in inventory.rows(search="00:1b:c5:00:00:01")] == ["CE-1" if is_one else ""]
+
+
+def test_a_second_that_says_that_serial_is_told_still(inventory):
+    speaking_for(inventory, GATEWAY)
+    inventory.take(says(T - HOUR, **ROW), says(T - MINUTE, mac=A, address=HERE, host="pump-77"))
+    said = [through(T + n * HOUR, *((A, HERE), (C, THERE))[n % 2]) for n in range(4)]
+    assert told(inventory, *said) == {("identity.claimed-twice", "serial")}
+
+
+def test_that_a_card_is_the_one_of_its_row_is_a_merge_on_record(inventory):
+    inventory.take(says(T - HOUR, **ROW), says(T - MINUTE, mac=A, address=HERE, host="pump-77"))
+    inventory.take(through(T, A, HERE))
+    [row] = inventory.rows(search="CE-1")
+    assert row.mac == A
+    [merge] = inventory.whole(row.id).merges
+    assert (merge.act, merge.by, merge.reason) == ("merge", "rule", "name")
+
+
 def test_reverse_without_the_bound_a_second_speaker_is_silent(inventory, monkeypatch):
     speaking_for(inventory, GATEWAY)
     monkeypatch.setattr(twice, "DOCKED_MAX", 1_000)
