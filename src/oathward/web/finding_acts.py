@@ -45,7 +45,7 @@ PLACES = {
 
 def who(view: View) -> str:
     """Name who asks, as records do: by id, by name on a site without people."""
-    return view.actor.id or view.person
+    return view.who
 
 
 def called(view: View, ids: Iterable[str]) -> Callable[[str], str]:

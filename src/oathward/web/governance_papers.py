@@ -51,7 +51,7 @@ def acts(view: View) -> None:
 def by(view: View) -> str:
     """Name who asks, as the register has persons: by id; by name on a site that has no people."""
     assert view.visit is not None, "a public page changes nothing"
-    return view.visit.person_id or view.person
+    return view.who
 
 
 def link_of(register: Register, row: EntryRow) -> Link | None:

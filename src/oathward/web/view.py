@@ -65,9 +65,14 @@ class View:
 
     @property
     def person(self) -> str:
-        """Who is signed in."""
+        """The name of who is signed in, to be shown; records have ``who``."""
         assert self.visit is not None, "a public page has no person"
         return self.visit.person
+
+    @property
+    def who(self) -> str:
+        """Who asks, as records have people: by id; by name on a site without people. A name may change, or be two people's."""
+        return self.actor.id or self.person
 
     @property
     def actor(self) -> Actor:

@@ -103,7 +103,7 @@ def reviews(view: View) -> Response:
 
 def review(view: View) -> Response:
     """Say what a review came to; never of one's own."""
-    body, site, by = view.body, view.site, view.actor.id or view.person
+    body, site, by = view.body, view.site, view.who
     if not body.openings or len(body.words) > WORDS_MAX:
         why = f"one at least, and at most {WORDS_MAX} characters of words"
         raise InputError("openings", why, reason=Reason.INPUT_INVALID)

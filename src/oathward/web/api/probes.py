@@ -63,7 +63,7 @@ def order(view: View) -> Response:
         endpoint=view.part("endpoint"),
         kind=body.kind,
         port=body.port,
-        by=view.actor.id or view.person,
+        by=view.who,
         reason=body.reason,
         although=body.although,
         address=body.address,

@@ -104,7 +104,7 @@ def discard(view: View) -> Response:
     why, found = reason_of(view.body.reason), _chosen(view)
     with write(view.site.engine) as db:
         again = [row for one in found for row in (rows.held(db, one.message),) if row is not None]
-        actions.discard_held(db, again, by=view.person, reason=why, now_us=view.now_us)
+        actions.discard_held(db, again, by=view.who, reason=why, now_us=view.now_us)
     return view.json(Discarded([row.message for row in found]))
 
 

@@ -306,7 +306,7 @@ def _reader(view: View) -> views.Reader:
 
 
 def _by(view: View) -> str:
-    return view.actor.id or view.person
+    return view.who
 
 
 _CHOSEN = {

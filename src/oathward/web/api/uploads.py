@@ -86,7 +86,7 @@ def add(view: View) -> Response:
     wrong = uploading.unfit(view.site, said)
     if wrong is not None:
         raise InputError(wrong.field, wrong.why, reason=BY_CODE[wrong.code])
-    by = view.actor.id or view.person
+    by = view.who
     [row] = uploading.kept(view.site, [said], by=by, now_us=view.now_us)
     with read(view.site.engine) as db:
         now = views.one(db, view.site.site, row.id)
@@ -95,7 +95,7 @@ def add(view: View) -> Response:
 
 def end(view: View) -> Response:
     """Say that one is over."""
-    by = view.actor.id or view.person
+    by = view.who
     with write(view.site.engine) as db:
         row = actions.end(db, view.site.site, view.part("upload")[:64], by=by, now_us=view.now_us)
     return view.json(_plain(row))

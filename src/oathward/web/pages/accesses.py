@@ -183,7 +183,7 @@ def _ids(told: Told) -> Iterable[str]:
 
 def _who(view: View) -> str:
     """Name who is signed in, as records do: by id, by name on a site without people."""
-    return view.actor.id or view.person
+    return view.who
 
 
 def _number(view: View) -> int:

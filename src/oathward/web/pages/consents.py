@@ -115,7 +115,7 @@ def settle(view: View, message: str, reason: str) -> None:
     if view.visit is None or not view.visit.acts:
         raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
     with write(view.site.engine) as db:
-        by = {"by": view.person, "reason": reason}
+        by = {"by": view.who, "reason": reason}
         actions.settle(db, view.site.site, message, state="dismissed", **by, now_us=view.now_us)
 
 

@@ -139,7 +139,7 @@ def adopt(view: View) -> Response:
         actions.store(
             *(db, site.site, signed),
             kind="device.adopted",
-            by=view.person,
+            by=view.who,
             now_us=view.now_us,
             held=held.id,
             reason=view.reason(),
@@ -153,7 +153,7 @@ def dismiss(view: View) -> Response:
     if view.visit is None or not view.visit.acts:
         raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
     with write(view.site.engine) as db:
-        actions.dismiss(db, view.site.site, held.id, by=view.person, now_us=view.now_us)
+        actions.dismiss(db, view.site.site, held.id, by=view.who, now_us=view.now_us)
     return view.go("/devices/unknown")
 
 

@@ -140,7 +140,7 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
 
 
 def _who(view: View) -> str:
-    return view.actor.id or view.person
+    return view.who
 
 
 def _time(text: str) -> int:

@@ -141,7 +141,7 @@ def _why(view: View, known: tuple[str, ...]) -> str:
 
 
 def _who(view: View) -> str:
-    return view.actor.id or view.person
+    return view.who
 
 
 PAGE = Page(

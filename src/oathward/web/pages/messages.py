@@ -117,9 +117,9 @@ def deliver(view: View) -> Response:
     if act is None:
         raise InputError("act", "is neither retry nor discard", reason=Reason.INPUT_INVALID)
     with write(view.site.engine) as db:
-        said = {"by": view.person, "reason": view.reason()}
+        said = {"by": view.who, "reason": view.reason()}
         if act is actions.discard:
-            notices.discarded(db, site.site, delivery, by=view.person, at_us=view.now_us)
+            notices.discarded(db, site.site, delivery, by=view.who, at_us=view.now_us)
         act(db, delivery, **said, now_us=view.now_us, message=id_)
     return view.go(f"/messages/{id_}#deliveries")
 

@@ -134,7 +134,7 @@ def leave(view: View) -> Response:
         wanted = [(draft.kind, draft.id, draft.version, draft.body)]
         signed = site.keeper.changes.sign_people(wanted, view.proof)
         with write(site.engine) as db:
-            actions.store(db, site.site, signed, by=view.actor.id or view.person, now_us=view.now_us)
+            actions.store(db, site.site, signed, by=view.who, now_us=view.now_us)
         return view.go(f"/people/{id_}?done=left")
 
     return _tried(view, act)

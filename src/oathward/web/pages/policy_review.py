@@ -120,7 +120,7 @@ def sign_off(view: View) -> Response:
     with write(view.site.engine) as db:
         findings_actions.sign_off(
             db, view.site.site, view.part("finding"),
-            by=view.actor.id or view.person, why=why, days=days, now_us=view.now_us,
+            by=view.who, why=why, days=days, now_us=view.now_us,
         )  # fmt: skip
     return view.go("/policies/review")
 

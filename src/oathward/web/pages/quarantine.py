@@ -100,7 +100,7 @@ def discard(view: View) -> Response:
         return view.page("discard.html", found=found, why=why)
     with write(view.site.engine) as db:
         again = [row for one in found for row in (rows.held(db, one.message),) if row is not None]
-        actions.discard_held(db, again, by=view.person, reason=why, now_us=view.now_us)
+        actions.discard_held(db, again, by=view.who, reason=why, now_us=view.now_us)
     return view.go("/quarantine")
 
 

@@ -123,7 +123,7 @@ def _of_message(view: View, id_: str) -> Onward:
 def _note(
     view: View, of: str, asked: Sequence[str], found: int, *, subject: str = "", message: str = ""
 ) -> None:
-    site, by, now_us = view.site, view.person, view.now_us
+    site, by, now_us = view.site, view.who, view.now_us
     note(site, of, asked, found, by=by, now_us=now_us, subject=subject, message=message)
 
 

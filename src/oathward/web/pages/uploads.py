@@ -75,7 +75,7 @@ def add(view: View) -> Response:
         wrong = uploading.unfit(site, said)
         if wrong is not None:
             raise InputError(wrong.field, wrong.why)
-        uploading.kept(site, [said], by=view.actor.id or view.person, now_us=view.now_us)
+        uploading.kept(site, [said], by=view.who, now_us=view.now_us)
     except InputError as error:
         return _listed(view, wrong=f"{error.where}: {error.why}", status=400)
     return view.go("/uploads")
@@ -83,7 +83,7 @@ def add(view: View) -> Response:
 
 def end(view: View) -> Response:
     """Say that one is over."""
-    by = view.actor.id or view.person
+    by = view.who
     with write(view.site.engine) as db:
         actions.end(db, view.site.site, view.part("upload")[:64], by=by, now_us=view.now_us)
     return view.go("/uploads")
