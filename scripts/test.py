@@ -2,6 +2,7 @@
 
 Rules:
 - Every step is named and timed; all run, even after a failure; the last lines say which failed.
+- What is checked without running anything (``CHECKS``) is checked while the peers are fetched: each of both keeps one core busy.
 - Debian's peers (PostgreSQL, OpenSSL, tshark, Tesseract, nftables, DCMTK) and its browser (Chromium) are installed where this is root on a machine with
   ``apt-get``; else their names are printed, and the tests that need them skip with a reason.
 - Tests run side by side (pytest-xdist), those that serve sites, kill them or drive a browser a file a worker: one more at
@@ -25,8 +26,10 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
@@ -49,6 +52,14 @@ DEBIAN = {
     "dcmtk": "storescp",
 }
 """Debian package -> a program of it."""
+
+CHECKS = {
+    "lint": ("ruff", "check", "--output-format=concise", "."),
+    "format": ("ruff", "format", "--check", "."),
+    "types": ("mypy",),
+    "imports": ("lint-imports",),
+}
+"""Step -> its program; of each we ask nothing but to be content."""
 
 SIDE_BY_SIDE = ("conformance", "property", "architecture", "unit")
 """The folders of long tests first: behind the rest, one of them keeps a worker busy while the others have nothing left."""
@@ -78,30 +89,55 @@ def main(wanted: list[str]) -> int:
     outcome = Outcome()
     steps: dict[str, Callable[[], bool]] = {
         "peers": peers,
-        "lint": lambda: run("ruff", "check", "--output-format=concise", "."),
-        "format": lambda: run("ruff", "format", "--check", "."),
-        "types": lambda: run("mypy"),
-        "imports": lambda: run("lint-imports"),
         "tests": lambda: pytest(SIDE_BY_SIDE, outcome, *STOLEN),
         "tests-sites": lambda: pytest(WITH_SITES, outcome, "-m", "not alone", *SPREAD),
         "tests-alone": lambda: pytest(WITH_SITES, outcome, "-m", "alone", disk=True),
     }
-    unknown = set(wanted) - set(steps)
+    unknown = set(wanted) - {*steps, *CHECKS}
     if unknown:
-        raise SystemExit(f"no step {', '.join(sorted(unknown))}; steps: {', '.join(steps)}")
-    results: list[tuple[str, bool, float]] = []
-    for name, step in steps.items():
-        if wanted and name not in wanted:
-            continue
-        print(f"\n=== {name}", flush=True)
-        begin = time.monotonic()
-        done = step()
-        results.append((name, done, time.monotonic() - begin))
-        print(f"=== {name}: {'ok' if done else 'FAILED'} in {results[-1][2]:.1f} s", flush=True)
-    return summary(results, outcome)
+        raise SystemExit(f"no step {', '.join(sorted(unknown))}; steps: {', '.join((*CHECKS, *steps))}")
+    begin = time.monotonic()
+    asked = [name for name in (*steps, *CHECKS) if name in (wanted or (*steps, *CHECKS))]
+    with ThreadPoolExecutor(1) as beside:
+        checks = [beside.submit(checked, name) for name in CHECKS if name in asked]
+        results = [stepped(name, steps[name]) for name in ("peers",) if name in asked]
+        for check in checks:
+            result, said = check.result()
+            print(f"\n=== {result[0]}\n{said}{closing(*result)}", flush=True)
+            results.append(result)
+    results += [stepped(name, step) for name, step in steps.items() if name in asked and name != "peers"]
+    return summary(results, outcome, time.monotonic() - begin)
 
 
-def summary(results: list[tuple[str, bool, float]], outcome: Outcome) -> int:
+Result = tuple[str, bool, float]
+"""A step's name, whether it was content, and the seconds it took."""
+
+
+def stepped(name: str, step: Callable[[], bool]) -> Result:
+    """Run a step that says what it does as it goes."""
+    print(f"\n=== {name}", flush=True)
+    begin = time.monotonic()
+    result = (name, step(), time.monotonic() - begin)
+    print(closing(*result), flush=True)
+    return result
+
+
+def checked(name: str) -> tuple[Result, str]:
+    """Run one of ``CHECKS``; gives also what it said, for others speak meanwhile."""
+    program, *arguments = CHECKS[name]
+    begin = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        done = execute(program, *arguments, said=said)
+        said.seek(0)
+        return (name, done == 0, time.monotonic() - begin), said.read().decode(errors="replace")
+
+
+def closing(name: str, done: bool, seconds: float) -> str:  # noqa: FBT001  as a result has it
+    """Say how a step ended."""
+    return f"=== {name}: {'ok' if done else 'FAILED'} in {seconds:.1f} s"
+
+
+def summary(results: list[Result], outcome: Outcome, whole: float) -> int:
     """Print the slowest tests, one line a step, and the counts; give the exit code."""
     files: dict[str, float] = {}
     for seconds, name in outcome.slowest:
@@ -118,7 +154,7 @@ def summary(results: list[tuple[str, bool, float]], outcome: Outcome) -> int:
     print(f"\nsteps{' (long)' if LONG else ''}")
     for name, done, seconds in results:
         print(f"  {seconds:7.1f} s  {name:<12} {'ok' if done else 'FAILED'}")
-    print(f"  {sum(seconds for *_, seconds in results):7.1f} s  in all")
+    print(f"  {whole:7.1f} s  in all")
     bad = [name for name, done, _ in results if not done]
     tests_wanted = any(name.startswith("tests") for name, *_ in results)
     if tests_wanted and not outcome.passed + outcome.failed:
@@ -213,12 +249,26 @@ def run(*command: str) -> bool:
     return execute(*command) == 0
 
 
-def execute(program: str, *arguments: str, **environment: str) -> int:
-    """Run one of the environment's programs; give its exit code."""
+def execute(program: str, *arguments: str, said: IO[bytes] | None = None, **environment: str) -> int:
+    """Run one of the environment's programs; give its exit code.
+
+    Args:
+        said: the file that takes what it says; ours when none.
+        environment: more of it than is here.
+    """
     command = [str(BIN / program), *arguments]
     given = os.environ | environment
     given.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker would compile tests and their tools again
-    return subprocess.run(command, cwd=ROOT, env=given, stdin=subprocess.DEVNULL, check=False).returncode
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=given,
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=said and subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -66,6 +66,17 @@ def test_every_test_folder_is_run():
     assert folders <= {*steps.SIDE_BY_SIDE, *steps.WITH_SITES}
 
 
+def test_a_check_that_is_not_content_says_why_and_fails_it_all(monkeypatch, capsys):
+    steps = tracked.script("test")
+    content, not_so = (("python", "-c", f"print('this is why'); raise SystemExit({code})") for code in (0, 1))
+    for lint, code in ((content, 0), (not_so, 1)):
+        monkeypatch.setattr(steps, "CHECKS", {"lint": lint, "types": content})
+        assert steps.main(["lint", "types"]) == code
+        said = capsys.readouterr().out
+        assert said.count("this is why") == 2
+        assert ("failed: lint\n" in said) is bool(code)
+
+
 def test_help_names_every_command():
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()

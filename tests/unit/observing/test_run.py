@@ -328,15 +328,17 @@ def test_tls_that_an_earlier_run_read_goes_on_flows_that_end_later(site, tmp_pat
         "conn.log": line(0),
         "ssl.log": ssl(-86_400, "TLSv12") + ssl(1, "TLSv13", uid="C2", **{"id.resp_p": 2_576}),
     }
+    zeek = tmp_path / "zeek"
+    zeek.mkdir()
     for name, text in logs.items():
-        (tmp_path / name).write_text(text)
-    go(site, tmp_path)
-    with (tmp_path / "conn.log").open("a") as log:
+        (zeek / name).write_text(text)
+    go(site, zeek)
+    with (zeek / "conn.log").open("a") as log:
         log.write(line(5, service="ssl") + line(6, service="ssl", **{"id.resp_p": 2_577}))
-    assert [one.flows for one in go(site, tmp_path).report.sources if one.state == "read"] == [2]
+    assert [one.flows for one in go(site, zeek).report.sources if one.state == "read"] == [2]
     assert talks_of(site) == [("", "", 1, 5), ("tls", "", 1, 5), ("tls", "TLSv1.2", 1, 5)]
-    (tmp_path / "conn.log").write_text(line(3 * 86_400, service="ssl"))
-    go(site, tmp_path)
+    (zeek / "conn.log").write_text(line(3 * 86_400, service="ssl"))
+    go(site, zeek)
     assert talks_of(site).count(("tls", "", 1, 5)) == 2, "what is days old is another connection's"
 
 
@@ -350,7 +352,9 @@ def test_what_is_remembered_of_tls_is_bounded(monkeypatch):
 
 
 def test_who_was_given_an_address_is_read_before_what_came_from_it(site, tmp_path):
-    (tmp_path / "conn.log").write_text(line(1))
+    zeek = tmp_path / "zeek"
+    zeek.mkdir()
+    (zeek / "conn.log").write_text(line(1))
     said = {
         "ts": T,
         "uids": ["C9"],
@@ -358,10 +362,10 @@ def test_who_was_given_an_address_is_read_before_what_came_from_it(site, tmp_pat
         "mac": "00:1b:c5:00:00:01",
         "host_name": "pump-1",
     }
-    (tmp_path / "dhcp.log").write_text(
+    (zeek / "dhcp.log").write_text(
         json.dumps(said | {"assigned_addr": "10.1.0.1", "msg_types": ["ACK"], "lease_time": 3_600.0}) + "\n"
     )
-    run = go(site, tmp_path)
+    run = go(site, zeek)
     assert [one.name for one in run.report.sources if one.state == "read"] == ["dhcp.log", "conn.log"]
     with read(site.engine) as db:
         [talk] = views.conversations(db, site.site, ConversationFilters())
