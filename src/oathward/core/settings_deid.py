@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class Deid:
     """`oathward deid`: what reads the files of a folder."""
 
-    processes: int = 0  # that read files at once; 0: one a core
+    processes: int = (
+        0  # that read files at once, at most: few files are not worth starting many; 0: one a core
+    )
     file_time_s_max: float = 60.0  # a file that takes longer is held
     memory_bytes_max: int = 2_147_483_648  # of one such process
     resume_days: int = 30  # so long a job that stopped can go on; then what it knew to search for goes

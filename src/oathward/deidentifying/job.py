@@ -45,7 +45,7 @@ from oathward.deidentifying.files import Files
 from oathward.deidentifying.journal import WORD_KEY, Entry, Journal
 from oathward.deidentifying.local_model import Command
 from oathward.deidentifying.output import Output, alone
-from oathward.deidentifying.pool import Worker, Workers
+from oathward.deidentifying.pool import Worker, Workers, worth
 from oathward.deidentifying.provenance import origin_of
 from oathward.deidentifying.searching import search
 from oathward.deidentifying.walk import Item
@@ -190,8 +190,8 @@ def _run(
     waiting = [item for item in found if names[item] not in journal.entries]
     begun = _begun(order, journal)
 
-    def workers(told: Mapping[str, Any]) -> Workers:
-        return Workers(order.processes, lambda: Worker(told, order.time_s), heard.beat)
+    def workers(told: Mapping[str, Any], sizes: Sequence[int]) -> Workers:
+        return Workers(worth(sizes, order.processes), lambda: Worker(told, order.time_s), heard.beat)
 
     hasher = WordHasher(base64.b64decode(journal.head[WORD_KEY]))
     files = Files(
@@ -203,7 +203,7 @@ def _run(
         lambda known: residue.words_of(known, order.profile, hasher),
     )
     done = len(earlier)
-    with workers(begun) as reading:
+    with workers(begun, [item.size for item in found]) as reading:
         if waiting:
             for number, _ in enumerate(reading.map(files.learn, found), 1):
                 heard.say("learn", number, len(found))
@@ -217,7 +217,8 @@ def _run(
             heard.done(entries)
             done += len(entries)
     # Whoever read strangers' files may be in a stranger's hands by now: others search what was written.
-    with workers(begun | {"text_model": None}) as searching:
+    sizes = [entry.bytes_out for entry in journal.entries.values() if entry.written]
+    with workers(begun | {"text_model": None}, sizes) as searching:
         remains = search(order.profile, journal, output, searching, origin_of(begun, order.profile), heard)
     entries = [journal.entries[names[item]] for item in found]
     patients = len({subject for entry in entries for subject in entry.subjects})

@@ -37,6 +37,8 @@ BEAT_S = 5.0
 _SAID_BYTES_MAX = 4_096
 _PLACE = re.compile(rb" at ([a-z0-9_]+\.py:\d{1,4})(?!\d)")
 _BUG = re.compile(rb"a worker ended by (\w{1,64})([^;\n]*); its file is held\n")
+FILES_WORTH, BYTES_WORTH = 64, 256 << 10
+"""What is worth another worker: less than that is read in the time in which one starts."""
 Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
 
@@ -114,6 +116,12 @@ class Worker:
         if answer is None or not answer[0].get("ready"):
             self.end()
             raise SandboxError("a worker did not start, or could not be confined")
+
+
+def worth(sizes: Sequence[int], most: int) -> int:
+    """Say how many workers files are worth. ``sizes``: bytes of each, of none where negative; ``most``: workers there may be."""
+    more = max(len(sizes) // FILES_WORTH, sum(size for size in sizes if size > 0) // BYTES_WORTH)
+    return min(1 + more, most)
 
 
 class Workers:

@@ -11,7 +11,7 @@ import pytest
 
 from oathward.core.errors import DeidentificationError, OathwardError
 from oathward.deid.profile import builtin_texts
-from oathward.deidentifying.pool import Worker, bug_of
+from oathward.deidentifying.pool import BYTES_WORTH, FILES_WORTH, Worker, bug_of, worth
 
 ANSWER_S_MAX = 60.0
 BEGUN = {
@@ -28,6 +28,26 @@ BEGUN = {
     "recorded": "2026-01-02T03:04:05Z",
     "memory_bytes_max": 2 << 30,
 }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "workers"),
+    [
+        ([], 1),
+        ([100, 200], 1),
+        ([BYTES_WORTH - 1], 1),
+        ([BYTES_WORTH, 1], 2),
+        ([-1, -1, BYTES_WORTH], 2),
+        ([1] * (FILES_WORTH - 1), 1),
+        ([-1] * FILES_WORTH, 2),
+        ([BYTES_WORTH] * 2, 3),
+        ([BYTES_WORTH] * 100, 4),
+        ([1] * FILES_WORTH * 100, 4),
+    ],
+)
+def test_little_work_is_not_worth_starting_many_and_much_has_all(sizes, workers):
+    assert worth(sizes, 4) == workers
+    assert worth(sizes, 1) == 1
 
 
 @pytest.fixture
