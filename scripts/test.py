@@ -214,7 +214,7 @@ def pytest(folders: tuple[str, ...], outcome: Outcome, *more: str, disk: bool = 
         Path(folder).chmod(0o1777)  # as any folder for temporary files: some tests have users of their own
         report = Path(folder) / "report.xml"
         arguments = (*paths, "-rs", f"--junit-xml={report}", f"--timeout={TEST_S_MAX}", *STOP, *more)
-        done = execute("pytest", *arguments, **({} if disk else {"TMPDIR": folder}))
+        done = execute("pytest", *arguments) if disk else execute("pytest", *arguments, TMPDIR=folder)
         if report.exists():
             count(report, outcome)
     return done in (0, NO_TESTS)

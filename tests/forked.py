@@ -71,10 +71,19 @@ class _Commands:
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self._end)
 
-    def run(self, arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
-        """Run a command; gives what it wrote and its exit code, negative for the signal that ended it."""
-        with self._turn, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            code = self._answer(arguments, out, err)
+    def run(
+        self, arguments: list[str], typed: bytes = b"", **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command; gives what it wrote and its exit code, negative for the signal that ended it.
+
+        Args:
+            typed: what it can read. environment: more than is here.
+        """
+        with self._turn, contextlib.ExitStack() as stack:
+            given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            given.write(typed)
+            given.flush()
+            code = self._answer(arguments, given, out, err, **environment)
             said = [(file.seek(0), file.read())[1] for file in (out, err)]
         return subprocess.CompletedProcess(["oathward", *arguments], code, *said)
 
@@ -83,13 +92,14 @@ class _Commands:
         ours, its_end = os.pipe()
         try:
             with self._turn:
-                pid = self._answer(["serve", *arguments], its_end, log, **environment)
+                with Path(os.devnull).open("rb") as nothing:
+                    pid = self._answer(["serve", *arguments], nothing, its_end, log, **environment)
                 return Served(pid, os.fdopen(ours, "rb"))
         finally:
             os.close(its_end)
 
     def _answer(self, arguments: list[str], *files, **environment: str) -> int:
-        """Ask for one command; gives its exit code, of ``serve`` its process id."""
+        """Ask for one command, with its input, output and errors; gives its exit code, of ``serve`` its process id."""
         process = self._started()
         numbers = [file if isinstance(file, int) else file.fileno() for file in files]
         asked = {
@@ -231,7 +241,8 @@ def _serve() -> None:
         served -= {pid for pid in served if os.waitpid(pid, os.WNOHANG)[0]}
         asked = json.loads(line)
         # Whoever asked may have closed theirs by the time the new process runs.
-        files = [os.open(os.devnull, os.O_RDONLY), *(os.open(path, os.O_WRONLY) for path in asked["files"])]
+        ways = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)
+        files = [os.open(path, way) for path, way in zip(asked["files"], ways, strict=True)]
         if (pid := os.fork()) == 0:
             sys.exit(_become(asked, files))
         for file in files:

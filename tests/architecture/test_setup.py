@@ -167,10 +167,10 @@ def test_what_cannot_be_installed_is_named(uid: int, why: str, monkeypatch, caps
 def test_a_failed_step_fails_the_run(capsys):
     steps = tracked.script("test")
     good, bad = ("lint", True, 1.0), ("types", False, 2.0)
-    assert steps.summary([good], steps.Outcome()) == 0
-    assert steps.summary([good, bad], steps.Outcome()) == 1
+    assert steps.summary([good], steps.Outcome(), 3.0) == 0
+    assert steps.summary([good, bad], steps.Outcome(), 3.0) == 1
     assert "failed: types" in capsys.readouterr().out
-    assert steps.summary([("tests", True, 1.0)], steps.Outcome()) == 1, "no test ran"
+    assert steps.summary([("tests", True, 1.0)], steps.Outcome(), 3.0) == 1, "no test ran"
     assert steps.summary([("tests", True, 1.0)], steps.Outcome(passed=3)) == 0
     assert capsys.readouterr().out.endswith("3 passed, 0 failed, 0 skipped\n")
 

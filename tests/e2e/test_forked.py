@@ -49,6 +49,20 @@ def test_one_leaves_nothing_to_the_next(folder, monkeypatch):
     assert os.umask(before) == before
 
 
+def test_it_reads_what_is_typed_and_has_the_environment_it_is_given(folder):
+    command = ["patient", "find", "--identifier-file", "-", "--json"]
+    environment, said = {"OATHWARD_DATA": str(folder)}, set()
+    for typed in (b"", b"12345678^^^HOSP^MR\n"):
+        done = subprocess.run(
+            [sys.executable, "-m", "oathward.cli", *command],
+            input=typed, capture_output=True, check=False, env=os.environ | environment,
+        )  # fmt: skip
+        same = forked.run(command, typed, **environment)
+        assert (same.returncode, same.stdout, same.stderr) == (done.returncode, done.stdout, done.stderr)
+        said.add((same.stdout, same.stderr))
+    assert len(said) == 2, "nobody, and no identifier"
+
+
 SAME = ("Umask", "Uid", "Groups", "SigBlk", "SigIgn")
 
 

@@ -11,9 +11,6 @@ What each process says or does counts one second after the keeper's signature an
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +19,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests import forked
 from tests.e2e.sign_in_site import PASSWORD, Founded, Phone, served
 from tests.site import bundle, local
 from tests.wire import Client, Recipient, oru
@@ -72,11 +70,7 @@ class Person:
 
     def run(self, *words: str, typed: str = "") -> tuple[int, object, str]:
         """Type a command: exit code, what it printed, what it said of errors."""
-        done = subprocess.run(
-            [sys.executable, "-m", "oathward.cli", *words, "--json"],
-            input=typed.encode(), capture_output=True, check=False, timeout=60,
-            env=os.environ | {"XDG_CONFIG_HOME": str(self.home)},
-        )  # fmt: skip
+        done = forked.run([*words, "--json"], typed.encode(), XDG_CONFIG_HOME=str(self.home))
         return done.returncode, json.loads(done.stdout or "null"), done.stderr.decode()
 
     def told(self, *words: str, typed: str = ""):
