@@ -171,7 +171,7 @@ def test_a_failed_step_fails_the_run(capsys):
     assert steps.summary([good, bad], steps.Outcome(), 3.0) == 1
     assert "failed: types" in capsys.readouterr().out
     assert steps.summary([("tests", True, 1.0)], steps.Outcome(), 3.0) == 1, "no test ran"
-    assert steps.summary([("tests", True, 1.0)], steps.Outcome(passed=3)) == 0
+    assert steps.summary([("tests", True, 1.0)], steps.Outcome(passed=3), 3.0) == 0
     assert capsys.readouterr().out.endswith("3 passed, 0 failed, 0 skipped\n")
 
 
