@@ -41,6 +41,11 @@ from tests.unit.observing.test_run import (  # noqa: F401  likewise
     test_two_runs_over_one_source_add_it_once,
     test_who_was_seen_is_there_with_who_held_the_address_then,
 )
+from tests.unit.observing.test_versions import (  # noqa: F401  likewise
+    test_a_flow_that_went_on_for_days_has_one_version,
+    test_ended_in_the_middle_it_goes_on_and_gives_once,
+    test_tls_that_a_later_run_reads_goes_on_flows_that_are_stored,
+)
 
 from oathward.app import build, create
 from oathward.core.settings import load

@@ -116,17 +116,40 @@ def _give_hours(
     key = ConversationKey(
         **{name: old[name] for name in ConversationKey._fields} | {f"{sides[0]}_endpoint": to.endpoint}
     )
-    new = conversation_id(key)
+    _give_use(db, site, giver, sides, to.endpoint, hours)
+    carry(db, site, old, key, hours, clear=(_hour(to.from_us), _hour(to.until_us)))
+    done.rows += max(1, len(hours))
+    done.given_by.add(giver)
+
+
+def carry(
+    db: Connection,
+    site: str,
+    old: Mapping[str, Any],
+    key: ConversationKey,
+    hours: Sequence[tuple[int, ...]],
+    *,
+    clear: tuple[int, int] | None,
+) -> None:
+    """Carry sums of some hours, or all of a conversation that has none, over to another conversation.
+
+    Args:
+        old: the row that they are taken from. hours: start and sums, the first first.
+        clear: from when until when classes in clear text go along; None: they stay where they are, and so does a conversation that has some.
+    """
+    id_, new = bytes(old["id"]), conversation_id(key)
     for hour, *_ in hours:
         mine = (_TOTAL.site == site, _TOTAL.conversation == id_, _TOTAL.hour_us == hour)
         db.execute(delete(sql.flow_total).where(*mine))
     sql.add(db, sql.flow_total, [(site, new, *one) for one in hours])
-    _give_use(db, site, giver, sides, to.endpoint, hours)
     moved = Sums(*map(sum, zip(*(one[1:] for one in hours), strict=True)))
     kept, given = _times(db, site, id_, old, moved, [one[0] for one in hours])
     zones = (old["client_zone"], old["server_zone"])
     sql.add(db, sql.flow_conversation, [(site, new, *key, *zones, *given, *moved)])
-    _give_clear(db, site, id_, new, to, whole=kept is None)
+    if clear is not None:
+        _give_clear(db, site, id_, new, clear, whole=kept is None)
+    elif kept is None:
+        kept = _clear_times(db, site, id_)
     this = (_TALK.site == site, _TALK.id == id_)
     if kept is None:
         db.execute(delete(sql.flow_conversation).where(*this))
@@ -134,8 +157,6 @@ def _give_hours(
         less = {name: _TALK[name] - count for name, count in moved._asdict().items()}
         times = {"first_us": kept[0], "last_us": kept[1]}
         db.execute(update(sql.flow_conversation).where(*this).values(**less, **times))
-    done.rows += max(1, len(hours))
-    done.given_by.add(giver)
 
 
 def _times(
@@ -178,11 +199,20 @@ def _give_use(
         db.execute(delete(sql.flow_use).where(*mine, *nothing))
 
 
-def _give_clear(db: Connection, site: str, id_: bytes, new: bytes, to: Holding, *, whole: bool) -> None:
+def _clear_times(db: Connection, site: str, id_: bytes) -> tuple[int, int] | None:
+    """Say when a conversation was first and last seen by its classes in clear text; None where it has none."""
+    query = select(func.min(_CLEAR.first_us), func.max(_CLEAR.last_us))
+    first, last = db.execute(query.where(_CLEAR.site == site, _CLEAR.conversation == id_)).one()
+    return None if first is None else (first, last)
+
+
+def _give_clear(
+    db: Connection, site: str, id_: bytes, new: bytes, span: tuple[int, int], *, whole: bool
+) -> None:
     """Give counts of classes in clear text along."""
     mine = [_CLEAR.site == site, _CLEAR.conversation == id_]
     if not whole:
-        mine += (_CLEAR.first_us >= _hour(to.from_us), _CLEAR.last_us < _hour(to.until_us))
+        mine += (_CLEAR.first_us >= span[0], _CLEAR.last_us < span[1])
     rows = db.execute(select(sql.clear_class).where(*mine)).all()
     sql.add(db, sql.clear_class, [(site, new, *row[2:]) for row in rows])
     db.execute(delete(sql.clear_class).where(*mine))

@@ -13,6 +13,7 @@ from oathward.discovery.values import names_one
 from oathward.network import actions, segments
 from oathward.network.model import EXTERNAL, ObservedSource
 from oathward.network.plan import Plan
+from oathward.observing import versions
 from oathward.observing.joining import KEYS_MAX, Tls
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ class Groups:
             self.endpoints.take(own)
         summed = None
         if flows is not None:
+            elsewhere = versions.settle(site, self._tls, flows)
+            rest = self._tls.told(flows)
+            counted = self._tls.put(rest if self.counted_beside else versions.uncounted(flows, elsewhere))
             flows = self._tls.put(flows)
-            counted = self._tls.told(flows) if self.counted_beside else flows
             summed = self._resolved(totals(counted)) if counted.height else None
-        if flows is not None:
             self.days.update(segments.put(site.settings.data, now.id, before.parts, flows))
         held = self._held([(c.realm, address, c.at_us) for c in clear for address in (c.client, c.server)])
         rows = actions.prepare(site.site, summed, clear, self.plan, lambda *one: held.get(_hour(*one), ""))

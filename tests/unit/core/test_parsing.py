@@ -2,10 +2,12 @@
 
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
+from oathward.core import workers
 from oathward.core.errors import InputError
 from oathward.core.parsing import Parser, ParserError, held
 from oathward.core.reasons import Reason
@@ -184,3 +186,22 @@ def test_a_child_is_gone_with_its_parser(parsed):
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
     assert parser._socket.fileno() == -1
+
+
+def test_one_that_is_done_and_gone_before_its_parent_looks_again_has_told_all(parsed, monkeypatch):
+    """On a busy machine a child is done with a short file before its parent runs on."""
+    send_fds, begun = socket.send_fds, []
+    start = workers.start
+
+    def started(*arguments, **more):
+        begun.append(start(*arguments, **more))
+        return begun[-1]
+
+    def sent(*what):
+        size = send_fds(*what)
+        begun[0][0].wait()
+        return size
+
+    monkeypatch.setattr(workers, "start", started)
+    monkeypatch.setattr(socket, "send_fds", sent)
+    assert parsed("yield {'content': content}") == [{"content": "content"}]
