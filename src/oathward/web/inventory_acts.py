@@ -31,9 +31,11 @@ def say(view: View, ids: Sequence[str], attribute: str, value: str) -> None:
     """Write what somebody says of endpoints; an empty value takes back what people said.
 
     Raises:
-        InputError: signed in to look only; an attribute or word that is none; or as ``deciding.describe`` says.
+        InputError: signed in to look only; nobody is ticked; an attribute or word that is none; or as ``deciding.describe`` says.
     """
     _acts(view)
+    if not ids:
+        raise InputError("endpoints", "tick at least one", reason=Reason.INPUT_INVALID)
     value = checked(attribute, value)
     deciding.describe(
         view.site.engine, view.site.site, ids, {attribute: value}, by=who(view), now_us=view.now_us

@@ -96,7 +96,8 @@ def test_facets_and_search_stand_in_the_address(world):  # noqa: F811  the fixtu
     assert len(ids(officer.get("/inventory?search=10.0.0.3").text)) == 1
     assert len(ids(officer.get("/inventory?show=undeclared").text)) == 3
     assert "No endpoint fits" in officer.get("/inventory?make=Nobody").text
-    assert officer.get("/inventory?show=nonsense&lifecycle=%00").status_code == 200
+    assert officer.get("/inventory?show=nonsense&lifecycle=nonsense").status_code == 200
+    assert officer.get("/inventory?lifecycle=%00").status_code == 400
 
 
 def test_care_state_is_a_filter_with_its_counts(world):  # noqa: F811  the fixture
@@ -231,7 +232,8 @@ def test_people_say_what_ticked_endpoints_are_and_go_back_to_their_list(world): 
         value="ICU 2",
         back="show=undeclared",
     )
-    assert (done.status_code, done.headers["location"]) == (303, "/inventory?show=undeclared")
+    assert (done.status_code, done.headers["location"]) == (303, "/inventory?show=undeclared&done=2")
+    assert "Said of 2 endpoints." in engineer.get(done.headers["location"]).text
     assert len(ids(engineer.get("/inventory?unit=ICU+2").text)) == 2
     text = engineer.get(f"/inventory/{both[0]}").text
     assert "ICU 2" in text
@@ -260,6 +262,22 @@ def test_a_word_that_is_none_changes_nothing_and_says_which_are(world, attribute
         assert told in answer.text
 
 
+def test_what_is_refused_leaves_filters_ticks_and_words_as_they_were(world):  # noqa: F811  the fixture
+    seen(world, said(1, world=world), said(2, world=world))
+    engineer = viewer(world, "p-integration")
+    id_, other = ids(engineer.get("/inventory").text)
+    page = "/inventory?show=undeclared"
+    assert 'action="/inventory?show=undeclared"' in engineer.get(page + "&done=3").text
+    text = sent(engineer, page, "/inventory", endpoint=id_, attribute="type", value="teapot").text
+    assert f'value="{id_}" checked' in text
+    assert f'value="{other}" checked' not in text
+    assert 'value="teapot"' in text
+    assert '<option value="type" selected>' in text
+    assert '<option value="undeclared" selected>' in text
+    none = sent(engineer, page, "/inventory", attribute="unit", value="ICU")
+    assert (none.status_code, "endpoints: tick at least one" in none.text) == (422, True)
+
+
 def test_a_list_goes_back_to_no_other_place(world):  # noqa: F811  the fixture
     seen(world, said(1, world=world))
     engineer = viewer(world, "p-integration")
@@ -273,7 +291,7 @@ def test_a_list_goes_back_to_no_other_place(world):  # noqa: F811  the fixture
         value="ICU",
         back="x\r\nset-cookie: a=b",
     )
-    assert done.headers["location"] == "/inventory"
+    assert done.headers["location"] == "/inventory?done=1"
 
 
 def test_two_are_said_to_be_one_and_that_is_undone(world):  # noqa: F811  the fixture

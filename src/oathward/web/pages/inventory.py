@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import Response
 
@@ -81,6 +82,9 @@ def show(view: View, *, wrong: str = "") -> Response:
         attributes=SAID,
         choices=CHOICES,
         wrong=wrong,
+        done=view.number("done"),
+        given=view.form,
+        ticked=set(view.many("endpoint")),
         chosen={name: asked[name] for name in FACETS},
         facet_words=FACETS,
         facets={name: _values(name, counts) for name, counts in found.facets.items() if name in FACETS},
@@ -155,14 +159,14 @@ def one(view: View, *, wrong: str = "") -> Response:
 
 
 def say(view: View) -> Response:
-    """Write what somebody says of the ticked endpoints, and go back to the list as it was."""
-    back = view.form.get("back", "")
-    home = f"/inventory?{back}" if _QUERY(back) else "/inventory"
+    """Write what somebody says of the ticked endpoints, and go back to the list as it was, which says of how many."""
+    back, ids = view.form.get("back", ""), view.many("endpoint")
     try:
-        acts.say(view, view.many("endpoint"), view.form.get("attribute", ""), view.form.get("value", ""))
+        acts.say(view, ids, view.form.get("attribute", ""), view.form.get("value", ""))
     except InputError as error:
         return show(view, wrong=_words(error))
-    return view.go(home)
+    kept = [one for one in parse_qsl(back) if one[0] != "done"] if _QUERY(back) else []
+    return view.go(f"/inventory?{urlencode([*kept, ('done', str(len(ids)))])}")
 
 
 def change(view: View) -> Response:
