@@ -17,7 +17,7 @@ import typer
 
 from oathward.cli import listening
 from oathward.cli.asking import PersonOption, opened
-from oathward.cli.output import DataOption, JsonOption, emit, plain_text, say
+from oathward.cli.output import DataOption, JsonOption, counted, emit, minute, plain_text, say
 from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -229,13 +229,13 @@ def _tell(value: dict[str, Any]) -> None:
     for one in read[:NAMES_MAX]:
         failed = f"; {one['why']}" if one["why"] else ""
         say(
-            f"{one['name']}  {one['observer']}  {_flows(one)}, {one['statements']:,} statements, {one['refused']:,} not read{failed}"
+            f"{one['name']}  {one['observer']}  {_flows(one)}, {counted(one['statements'], 'statement')}, {one['refused']:,} not read{failed}"
         )
     if len(read) > NAMES_MAX:
         print(f"… and {len(read) - NAMES_MAX:,} more")
-    span = f", from {value['first']} to {value['last']}" if value["first"] else ""
+    span = f", from {minute(value['first'])} to {minute(value['last'])} UTC" if value["first"] else ""
     print(
-        f"{len(read):,} of {len(sources):,} sources read: {_flows(value)}, {value['statements']:,} statements{span}."
+        f"{len(read):,} of {counted(len(sources), 'source')} read: {_flows(value)}, {counted(value['statements'], 'statement')}{span}."
     )
     _tell_unread(sources)
     if any(value["endpoints"].values()):
@@ -264,8 +264,12 @@ def _tell(value: dict[str, Any]) -> None:
 
 
 def _flows(counts: dict[str, Any]) -> str:
-    more = f", {counts['sessions']:,} sessions of flows that other logs count" if counts["sessions"] else ""
-    return f"{counts['flows']:,} flows{more}"
+    more = (
+        f", {counted(counts['sessions'], 'session')} of flows that other logs count"
+        if counts["sessions"]
+        else ""
+    )
+    return f"{counted(counts['flows'], 'flow')}{more}"
 
 
 _CAME = {

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 from tests.zeek import T, conn
@@ -22,6 +23,24 @@ def go(data, capsys):
         return code, json.loads(out) if "--json" in arguments and out.strip() else out or err
 
     return call
+
+
+def test_one_is_counted_as_one_and_times_are_to_the_minute(go, tmp_path):
+    (tmp_path / "conn.log").write_text(flow(1))
+    told = go("observe", str(tmp_path / "conn.log"))[1]
+    assert re.search(
+        r"1 of 1 source read: 1 flow, \d+ statements?, from [-\d]{10} \d\d:\d\d to [-\d]{10} \d\d:\d\d UTC\.",
+        told,
+    )
+    [one] = go("flows", "list", "--json")[1]["conversations"]
+    shown = go("flows", "show", one["id"])[1]
+    assert re.search(
+        r"^1 flow from [-\d]{10} \d\d:\d\d to [-\d]{10} \d\d:\d\d UTC, \d+ bytes asked", shown, re.MULTILINE
+    )
+    assert "1 single flow is kept" in shown
+    out = tmp_path / "devices.csv"
+    said = go("inventory", "export", "--out", str(out))[1]
+    assert re.fullmatch(rf"Written to {re.escape(str(out))}: \d endpoints?, \d+ bytes\.\n", said)
 
 
 def test_the_first_morning(go, tmp_path):
