@@ -133,6 +133,16 @@ def person_of(name: str | None) -> str:
     return name or getpass.getuser()
 
 
+def recorded_as(site: Opened, name: str | None) -> str:
+    """Name who asks, as records do: the id of who is signed in; by name on a site without people.
+
+    Raises:
+        InputError: as ``proof_of``. KeeperError: the session has ended.
+    """
+    proof = proof_of(site.settings, site.keeper, name)
+    return proof["person"] if "person" in proof else site.keeper.session_check(proof, used=True).person_id
+
+
 def now_us(site: Opened) -> int:
     """Server time in microseconds."""
     from oathward.core.clock import micros

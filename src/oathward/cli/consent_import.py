@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from oathward.cli.asking import batches, now_us, opened, progress, sign
+from oathward.cli.asking import batches, now_us, opened, progress, recorded_as, sign
 from oathward.cli.consents import TURNS_MAX, check_subject, subjects_of
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
@@ -347,8 +347,8 @@ def _store_once(
     with Keeping(site, keys) as keeping:
         keeping.seal(drafts, originals)
         for some in progress(list(batches(drafts)), "consents", len(drafts)):
-            signed = sign(site, some, how.person)
+            signed, by = sign(site, some, how.person), recorded_as(site, how.person)
             with write(site.engine) as db:
                 keeping.store(db, signed)
-                actions.store(db, site.site, signed, by=how.person, now_us=now_us(site), after=after)
+                actions.store(db, site.site, signed, by=by, now_us=now_us(site), after=after)
             stored.update(one.id for one in signed)

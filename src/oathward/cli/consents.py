@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from oathward.cli.asking import now_us, sign_and_store
+from oathward.cli.asking import now_us, recorded_as, sign_and_store
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -86,10 +86,11 @@ def subjects_of(site: Opened, hasher: Hasher, identifiers: Sequence[Identifier],
     from oathward.patients import actions
 
     found: list[str] = []
+    by = recorded_as(site, person)
     for start in range(0, len(identifiers), 200):
         with write(site.engine) as db:
             some = identifiers[start : start + 200]
-            found += actions.register(db, site.site, hasher, some, by=person, now_us=now_us(site))
+            found += actions.register(db, site.site, hasher, some, by=by, now_us=now_us(site))
     return found
 
 
@@ -140,8 +141,10 @@ def _store_once(
             if one is not None:
                 drafts.append(one)
 
+    by = recorded_as(site, person) if drafts else person
+
     def keep(db: Connection, signed: Sequence[Document]) -> None:
-        actions.store(db, site.site, signed, by=person, now_us=now_us(site), after=after)
+        actions.store(db, site.site, signed, by=by, now_us=now_us(site), after=after)
         stored.update(one.id for one in signed)
 
     sign_and_store(site, drafts, person, keep, "consents")

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from oathward.cli import device_keys, device_wrong_patient, strangers
-from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
+from oathward.cli.asking import (
+    PersonOption,
+    now_us,
+    opened,
+    person_of,
+    read_bytes,
+    recorded_as,
+    sign,
+    sign_and_store,
+)
 from oathward.cli.devices import (
     Addresses,
     Adt,
@@ -132,7 +141,7 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
             device = dataclasses.replace(device, certificates=device.certificates | {made.fingerprint.hex()})
         with read(site.engine) as db:
             drafts = actions.plan(db, site.site, [device])
-        documents = sign(site, drafts, who)
+        documents, who = sign(site, drafts, who), recorded_as(site, person)
         files = made.write(id_, folder) if made and folder else {}
         with write(site.engine) as db:
             actions.store(db, site.site, documents, kind="device.added", by=who, now_us=now_us(site))
@@ -171,6 +180,7 @@ def import_(
         with read(site.engine) as db:
             plan = actions.plan_import(db, site.site, found)
         if not dry_run:
+            who = recorded_as(site, person)
             new = set(plan.added)
             for kind, drafts in (
                 ("device.added", [d for d in plan.documents if d.id in new]),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from oathward.cli.asking import PersonOption, now_us, opened, person_of, sign
+from oathward.cli.asking import PersonOption, now_us, opened, person_of, recorded_as, sign
 from oathward.cli.devices import DeviceId, keys_of
 from oathward.cli.output import DataOption, JsonOption, emit
 
@@ -36,7 +36,7 @@ def key(
     with opened(data) as site:
         with read(site.engine) as db:
             draft = actions.plan_keys(db, site.site, id_, keys, keep=keep_old)
-        documents = sign(site, [draft], who)
+        documents, who = sign(site, [draft], who), recorded_as(site, person)
         with write(site.engine) as db:
             actions.store(db, site.site, documents, kind="device.changed", by=who, now_us=now_us(site))
     names = sorted(thumbprint(parse_key(text)) for text in keys)

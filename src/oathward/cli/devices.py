@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli.asking import now_us, read_bytes, sign
+from oathward.cli.asking import now_us, read_bytes, recorded_as, sign
 from oathward.cli.output import console
 from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
@@ -100,14 +100,14 @@ def issue(site: Opened, id_: str, folder: Path, person: str, *, keep_old: bool) 
         row = sql.row(db, site.site, id_)
     if row is None:
         raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
-    replaced = [] if keep_old else sorted(row.device.certificates)
+    replaced, by = [] if keep_old else sorted(row.device.certificates), recorded_as(site, person)
     made = certify(site, id_, person)
     with read(site.engine) as db:
         draft = actions.plan_certificate(db, site.site, id_, made.fingerprint, keep=keep_old)
     documents = sign(site, [draft], person)
     files = made.write(id_, folder)
     with write(site.engine) as db:
-        actions.store(db, site.site, documents, kind="device.changed", by=person, now_us=now_us(site))
+        actions.store(db, site.site, documents, kind="device.changed", by=by, now_us=now_us(site))
     return {**files, "replaced": replaced}
 
 
@@ -155,9 +155,9 @@ def set_status(site: Opened, id_: str, status: Status, kind: str, person: str, r
 
     with read(site.engine) as db:
         draft = actions.plan_status(db, site.site, id_, status)
-    documents = sign(site, [draft], person)
+    documents, by = sign(site, [draft], person), recorded_as(site, person)
     with write(site.engine) as db:
-        actions.store(db, site.site, documents, kind=kind, by=person, now_us=now_us(site), reason=reason)
+        actions.store(db, site.site, documents, kind=kind, by=by, now_us=now_us(site), reason=reason)
 
 
 def fingerprint_of(given: str) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oathward.cli import remote
-from oathward.cli.asking import PersonOption, person_of
+from oathward.cli.asking import PersonOption, now_us, opened, person_of, recorded_as
 from oathward.cli.devices import WhyOption, reason_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of, settings_of
-from oathward.cli.permitted import used
+from oathward.cli.permitted import used, who_may
 from oathward.cli.remote import ServerOption, server_of
 from oathward.cli.remote import show as show_rows
 from oathward.cli.signed_in import proof_of
@@ -201,10 +201,10 @@ def release(  # noqa: PLR0917  one parameter an option
         [row.message for row in rows], "HOPERAT", why, proof, sealed_for="quarantine"
     )
     used(admin, proof, "quarantine.release")
-    opened = {one.message: one.data for one in originals}
+    contents, by = {one.message: one.data for one in originals}, recorded_as(admin, name)
     admin.keeper.close()
     gate = Gate(build(settings, "gateway"), writer="replay")
-    results = replay.release(gate, [(row, opened[row.message]) for row in rows], by=name, reason=why)
+    results = replay.release(gate, [(row, contents[row.message]) for row in rows], by=by, reason=why)
     gate.close()
 
     def human() -> None:
@@ -236,15 +236,15 @@ def discard(
     as_json: JsonOption = False,
 ) -> None:
     """Give up held messages for good: nothing can release them, and their sealed originals are let go of."""
-    from oathward.core.clock import micros
-    from oathward.core.db import connect, write
+    from oathward.core.db import write
     from oathward.messages import actions
 
-    why, who = reason_of(reason), person_of(person)
-    settings = settings_of(data)
-    with write(connect(settings.database_url)) as db:
-        rows = _chosen(db, settings.site.name, messages, every, stranger)
-        actions.discard_held(db, rows, by=who, reason=why, now_us=micros(Clock().now()))
+    why = reason_of(reason)
+    with opened(data) as site:
+        who = who_may(site, person, "quarantine.discard")
+        with write(site.engine) as db:
+            rows = _chosen(db, site.site, messages, every, stranger)
+            actions.discard_held(db, rows, by=who, reason=why, now_us=now_us(site))
 
     def human() -> None:
         print(f"{len(rows)} discarded.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from oathward.cli.asking import PersonOption, now_us, opened, person_of, sign
+from oathward.cli.asking import PersonOption, now_us, opened, person_of, recorded_as, sign
 from oathward.cli.devices import (
     Authority,
     IdentifierType,
@@ -22,6 +22,7 @@ from oathward.cli.devices import (
     print_hints,
 )
 from oathward.cli.output import DataOption, JsonOption, emit, one_of, settings_of
+from oathward.cli.permitted import who_may
 
 STATES = ("held", "adopted", "dismissed")
 
@@ -95,10 +96,10 @@ def adopt(  # noqa: PLR0913, PLR0917  one parameter an option
     with opened(data) as site:
         with read(site.engine) as db:
             draft = actions.plan_adoption(db, site.site, held_id, device, pin_address=pin_address)
-        documents = sign(site, [draft], who)
+        documents, by = sign(site, [draft], who), recorded_as(site, who)
         with write(site.engine) as db:
             actions.store(
-                db, site.site, documents, kind="device.adopted", by=who, now_us=now_us(site), held=held_id
+                db, site.site, documents, kind="device.adopted", by=by, now_us=now_us(site), held=held_id
             )
     again = f"oathward quarantine release --device-held {held_id} --why adopted"
     emit(
@@ -118,8 +119,10 @@ def dismiss(
     from oathward.core.db import write
     from oathward.inventory import actions
 
-    with opened(data) as site, write(site.engine) as db:
-        actions.dismiss(db, site.site, held_id, by=person_of(person), now_us=now_us(site))
+    with opened(data) as site:
+        by = who_may(site, person, "device.adopt")
+        with write(site.engine) as db:
+            actions.dismiss(db, site.site, held_id, by=by, now_us=now_us(site))
     emit({"held": held_id}, as_json=as_json, human=lambda: print("Dismissed."))
 
 

@@ -6,16 +6,19 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 
-from oathward.cli import access, asking, findings, keys, people_accounts, permitted
+from oathward.cli import access, asking, findings, keys, people_accounts, permitted, quarantine, strangers
 from oathward.cli.main import run
 from oathward.cli.people_grants import last_day
 from oathward.cli.signed_in import remember
 from oathward.core.clock import micros
-from oathward.core.db import read
+from oathward.core.db import read, write
 from oathward.core.errors import AuthorityError, InputError, KeeperError, StorageError
 from oathward.core.finding import Raised
 from oathward.core.reasons import Reason
 from oathward.findings.reconciling import reconcile
+from oathward.inventory import actions as inventory
+from oathward.inventory.model import Peer
+from oathward.ledger import Query, search
 from oathward.people import granted_sql
 from oathward.people.sheet import parse
 from oathward.policy.people import Person
@@ -208,3 +211,27 @@ def test_a_finding_or_a_review_is_given_only_to_who_may_see_it(site, at_the_desk
     for whom in ("me", "audra"):
         assert go("findings", "assign", one["id"], "--to", whom)[0] == 0, whom
     assert go("findings", "list")[1]["findings"][0]["owner"] == "audra"
+
+
+def test_a_record_has_who_signed_in(site, at_the_desk, monkeypatch, capsys):  # noqa: F811  a fixture
+    opened, now_us = site.opened, micros(site.opened.clock.now())
+    with write(opened.engine) as db:
+        peer = Peer("10.9.9.9", b"\x08" * 32)
+        held = inventory.remember_unknown(db, opened.site, peer, (b"NOBODY-9", b""), now_us)
+    for module in (strangers, quarantine):
+        monkeypatch.setattr(module, "opened", lambda _data: keys.opened(None))
+
+    def go(*arguments):
+        code = run([*arguments, "--person", "Mallory", "--data", data, "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out or err)
+
+    data = at_the_desk("clara")
+    assert go("device", "dismiss", held)[1]["error"] == "access.role"
+    assert go("quarantine", "discard", "m-1", "--why", "x")[1]["error"] == "access.role"
+    data = at_the_desk("ines")
+    assert go("device", "dismiss", held)[0] == 0
+    with read(opened.engine) as db:
+        body = search(db, opened.site, Query(kind="device.dismissed"))[0].body
+    assert "ines" in body.values()
+    assert "Mallory" not in str(body)
