@@ -239,7 +239,6 @@ def test_with_more_room_the_same_strangers_are_kept(site):
     assert len(site.rows("SELECT message FROM quarantine")) == before + 16
 
 
-@pytest.mark.alone
 def test_a_group_may_wait_for_company_and_one_alone_does_not(tmp_path, recipient):
     site = made(tmp_path / "s", recipient, more="[gateway]\ngroup_delay_ms = 2000.0")
     site.start()

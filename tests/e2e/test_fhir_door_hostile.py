@@ -205,7 +205,6 @@ def slow(site, first, rest=b"x", *, every_s=0.3, most_s=12.0):
     raise AssertionError("never answered")
 
 
-@pytest.mark.alone
 def test_slow_headers_and_slow_bodies_are_ended(site):
     answer, took_s = slow(site, b"POST /fhir/Observation HTTP/1.1\r\nHost: x\r\nX: ")
     assert (answer.status, answer.reason) == (408, "http.timeout")
@@ -277,7 +276,6 @@ def test_four_megabytes_of_hostile_text_hold_up_no_neighbour(site, name):
     assert took[30] < 0.2
 
 
-@pytest.mark.alone
 def test_without_the_process_beside_the_same_text_holds_up_the_neighbour(tmp_path):
     """The reverse: all on one loop, a neighbour waits for as long as the heaviest body takes."""
     with served(tmp_path / "s", "beside_bytes_min = 1000000000", "mon-1", "mon-2") as site:
