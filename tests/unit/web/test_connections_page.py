@@ -34,6 +34,7 @@ def test_a_connection_is_written_shown_changed_and_ended(officers, site):  # noq
     assert answer.headers["location"] == "/connections/pump-support"
     shown = auditor.text("/connections/pump-support")
     assert "8443" in shown.partition("History")[2]
+    assert "TLS at least" in shown.partition("History")[2], "a field in words"
     assert "names no agreement" not in shown
     assert ada.post("/connections/pump-support/end").headers["location"] == "/connections/pump-support"
     assert "Not in force" in ada.text("/connections/pump-support")

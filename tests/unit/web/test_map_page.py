@@ -39,6 +39,7 @@ def test_lists_conduits_and_picture_say_the_same(mapped):
     ):
         assert words in page
     assert "<script>alert" not in page
+    assert ">link ehr</a>" in page
     only = mapped.get("/map?list=undeclared&zone=ward").text
     assert "flow.undeclared" in only
     assert "203.0.113.7" not in only

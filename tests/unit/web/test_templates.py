@@ -130,6 +130,7 @@ FOLDING = (
     "finding",
     "findings",
     "flows",
+    "governance_parts",
     "inventory",
     "map",
     "rules",
