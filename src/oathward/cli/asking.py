@@ -77,7 +77,7 @@ def read_bytes(path: str, bytes_max: int | None = None) -> bytes:
         else:
             with open_file(path) as file:
                 content = file.read(most + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name that holds a NUL names nothing
         raise InputError(path, "cannot be read", reason=Reason.NOT_FOUND) from error
     if bytes_max is None and len(content) > most:
         raise InputError(path, f"at most {most >> 20} MiB", reason=Reason.LIMIT_EXCEEDED)

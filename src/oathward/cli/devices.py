@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 ERRORS_SHOWN_MAX = 50
 HINTS_SHOWN_MAX = 10
-CERTIFICATE_BYTES_MAX = 64 << 10
 
 Name = Annotated[str, typer.Option(help="What people call it.")]
 Kind = Annotated[str, typer.Option(help="pump, monitor, ventilator, gateway, adt …")]
@@ -162,21 +161,12 @@ def set_status(site: Opened, id_: str, status: Status, kind: str, person: str, r
 
 def fingerprint_of(given: str) -> str:
     """Read a fingerprint, or compute it of a certificate file."""
-    import hashlib
-    import ssl
+    from oathward.inventory.keys import FILE_BYTES_MAX, fingerprint_apart
 
     plain = given.replace(":", "").lower()
     if len(plain) == 64 and all(c in "0123456789abcdef" for c in plain):
         return plain
-    raw = read_bytes(given, CERTIFICATE_BYTES_MAX)
-    if len(raw) > CERTIFICATE_BYTES_MAX:
-        why = f"at most {CERTIFICATE_BYTES_MAX >> 10} KiB"
-        raise InputError(given, why, reason=Reason.LIMIT_EXCEEDED)
-    try:
-        der = ssl.PEM_cert_to_DER_cert(raw.decode("ascii")) if raw.startswith(b"-----BEGIN") else raw
-    except ValueError as error:
-        raise InputError(given, "must be a certificate in PEM or DER") from error
-    return hashlib.sha256(der).hexdigest()
+    return fingerprint_apart(read_bytes(given, FILE_BYTES_MAX))
 
 
 def keys_of(file: str) -> frozenset[str]:

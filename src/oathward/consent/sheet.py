@@ -25,6 +25,7 @@ from oathward.core.phi import Phi
 ROWS_MAX = 200_000
 BYTES_MAX = 64 * 1024 * 1024
 ERRORS_MAX = 1_000
+COLUMNS_MAX = 100
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "identifier": ("identifier", "patient identifier", "mrn", "patient id"),
@@ -184,7 +185,10 @@ def _words(cell: str) -> list[str]:
 
 
 def _header(cells: list[str], errors: list[LineError]) -> list[str]:
-    fields = []
+    fields: list[str] = []
+    if len(cells) > COLUMNS_MAX:
+        errors.append(LineError(1, "", f"at most {COLUMNS_MAX} columns"))
+        return fields
     for number, cell in enumerate(cells, 1):
         name = " ".join(cell.strip().lower().replace("_", " ").replace("-", " ").split())
         field = _NAMES.get(name, "")

@@ -7,7 +7,8 @@
 
 Rules:
 - The child holds no key, no database and no environment of ours; it is confined (``core.sandbox``) before the first byte of a file is read.
-- It is given up where it neither read nor said anything for ``silence_s_max``, and may use ``memory_bytes_max`` of address space.
+- It is given up where it neither read nor said anything for ``silence_s_max``, or was waited for for ``time_s_max`` in all, which it may use of
+  processors too; it may use ``memory_bytes_max`` of address space, and begin no thread but those that loading its work began.
 - An answer is JSON of at most ``answer_bytes_max``, for whoever asked to check (``core.checked``); what is wrong with a file is a place, words and a
   reason, as if it had been parsed here.
 
@@ -17,8 +18,12 @@ Deliberately absent: what is parsed, and what becomes of it.
 from __future__ import annotations
 
 import io
+import math
 import os
+import signal
 import socket
+import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -26,15 +31,17 @@ from typing import Any, Self
 from oathward.core import frames, workers
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.reasons import Reason
-from oathward.core.sandbox import SandboxError, confine
+from oathward.core.sandbox import SandboxError, confine, no_more_threads
 
 ANSWER_BYTES_MAX = 8 << 20
 MEMORY_BYTES_MAX = 1 << 30
 SILENCE_S_MAX = 600.0
+TIME_S_MAX = 3_600.0
 START_S_MAX = 60.0
 HEARD_BYTES = 16 << 20
 """After so many bytes of a file the child says that it reads on."""
 _WORDS_MAX = 1_000
+_SOON_S, _END_S_MAX = 1e-3, 5.0
 _REASONS = {reason.code: reason for reason in Reason}
 
 Files = Iterator[tuple[str, io.FileIO]]
@@ -56,7 +63,7 @@ class Parser:
 
     Raises:
         SandboxError: no child could be started, or confined.
-        ParserError: it ended before its file, was silent for too long, took too much memory, or said what is no answer.
+        ParserError: it ended before its file, was silent or waited for for too long, took too much memory, or said what is no answer.
         InputError: what is wrong with the file, in the child's words.
     """
 
@@ -70,14 +77,16 @@ class Parser:
         silence_s_max: float = SILENCE_S_MAX,
         bytes_max: int | None = None,
         answer_bytes_max: int = ANSWER_BYTES_MAX,
+        time_s_max: float = TIME_S_MAX,
     ) -> None:
         self._files, self._silence_s, self._left_bytes = iter(files), silence_s_max, bytes_max
-        self._answer_bytes_max = answer_bytes_max
-        self._process, self._socket = workers.start(module)
+        self._answer_bytes_max, self._left_s = answer_bytes_max, time_s_max
+        self._process, self._socket = workers.start(module, OPENBLAS_NUM_THREADS="1")
         begun = {
             "asked": dict(asked),
             "memory_bytes_max": memory_bytes_max,
             "answer_bytes_max": answer_bytes_max,
+            "seconds_max": math.ceil(time_s_max),
         }
         try:
             frames.send(self._socket, begun)
@@ -126,15 +135,21 @@ class Parser:
             raise _ended() from error
 
     def _receive(self) -> dict[str, Any]:
+        begun_s, time_s = time.monotonic(), max(min(self._silence_s, self._left_s), _SOON_S)
         try:
-            self._socket.settimeout(self._silence_s)
-            got = frames.receive_sized(self._socket, time_s=self._silence_s, bytes_max=self._answer_bytes_max)
+            self._socket.settimeout(time_s)
+            got = frames.receive_sized(self._socket, time_s=time_s, bytes_max=self._answer_bytes_max)
         except TimeoutError as error:
+            if time_s < self._silence_s:
+                raise too_long() from error
             raise ParserError("file", f"nothing came of it for {self._silence_s:g} s") from error
         except OSError as error:
             raise _ended() from error
+        self._left_s -= time.monotonic() - begun_s
         if got is None:
-            raise _ended()
+            raise too_long() if used_up(self._process) else _ended()
+        if self._left_s < 0:
+            raise too_long()
         if self._left_bytes is not None:
             self._left_bytes -= got[2]
             if self._left_bytes < 0:
@@ -156,6 +171,19 @@ def held(content: bytes) -> Iterator[int]:
 def odd() -> ParserError:
     """Make the error of an answer that does not fit."""
     return ParserError("file", "what read it said what cannot be")
+
+
+def used_up(process: subprocess.Popen[bytes]) -> bool:
+    """Say whether a process whose end of the socket is closed was ended for its time of processors."""
+    try:
+        return process.wait(_END_S_MAX) == -signal.SIGXCPU
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def too_long() -> ParserError:
+    """Make the error of a file that takes longer than may be."""
+    return ParserError("file", "takes longer to read than it may", reason=Reason.LIMIT_EXCEEDED)
 
 
 def too_much() -> ParserError:
@@ -194,9 +222,10 @@ def serve(arguments: list[str], warm: Callable[[], object], work: Work) -> int:
     begun = frames.receive(parent)
     if begun is None:
         return 1
-    confine(begun[0]["memory_bytes_max"])
+    confine(begun[0]["memory_bytes_max"], seconds_max=begun[0]["seconds_max"])
     most = begun[0]["answer_bytes_max"]
     warm()
+    no_more_threads()
     frames.send(parent, {"ready": True})
     try:
         for answer in work(begun[0]["asked"], _given(parent)):
@@ -211,6 +240,8 @@ def serve(arguments: list[str], warm: Callable[[], object], work: Work) -> int:
         frames.send(parent, {"wrong": ["file", "is nested too deeply", Reason.LIMIT_EXCEEDED.code]})
     except MemoryError:
         frames.send(parent, {"memory": True})
+    except OSError:  # of the file, or of the parent, who then hears nothing
+        frames.send(parent, {"wrong": ["file", "cannot be read", Reason.NOT_FOUND.code]})
     return 0
 
 

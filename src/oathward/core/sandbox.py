@@ -4,6 +4,8 @@
 |---|---|
 | memory, size of files, core dumps | limits of the process |
 | network, other programs, other processes, memory that no limit counts | seccomp: the calls fail |
+| threads, once it has those that it needs (``no_more_threads``) | seccomp, for all of its threads |
+| time of processors, where somebody says how much | a limit of the process, all its threads together |
 | files | Landlock: only the program's own may be read, none written |
 
 Three kinds of process: one that parses (``confine``), one that starts programs (``confine`` with some), a program that it starts (``confine_program``).
@@ -14,7 +16,7 @@ Rules:
 - Who starts programs may start those alone, and end them, for which it may signal others of its user; a program that it starts may not.
 - Where one of them is not to be had the process must not see foreign bytes: ``SandboxError``, whose text says what is missing.
 
-Deliberately absent: time (whoever started the process watches that).
+Deliberately absent: time on the clock (whoever started the process watches that).
 
 Source: Linux seccomp(2), landlock(7); the numbers of calls are the architecture's.
 """
@@ -37,6 +39,7 @@ from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 
 FILES_MAX = 64
+_MORE_S = 2
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 
@@ -110,6 +113,10 @@ _STARTING: dict[str, tuple[tuple[int, ...], int]] = {
 }
 """Machine -> calls that starting a program and ending it takes: fork vfork execve kill; and execve, all that the program's start takes."""
 
+_THREADS: dict[str, tuple[int, tuple[int, ...]]] = {"x86_64": (317, (56, 435)), "aarch64": (277, (220, 435))}
+"""Machine -> seccomp; clone and clone3."""
+_SET_FILTER, _ALL_THREADS = 1, 1
+
 _RULESET, _ADD_RULE, _RESTRICT = 444, 445, 446  # the same everywhere
 _EXECUTES, _READS_FILE, _READS_FOLDER = 1 << 0, 1 << 2, 1 << 3
 _HANDLED = (1 << 13) - 1  # all rights of the first edition
@@ -134,11 +141,12 @@ def confine(
     starts: Iterable[Path] = (),
     *,
     file_bytes_max: int = 0,
+    seconds_max: int | None = None,
 ) -> None:
     """Confine this process.
 
     Args:
-        memory_bytes_max: address space.
+        memory_bytes_max: address space. seconds_max: of processors, by all its threads; None: no bound.
         readable: folders and files besides the interpreter's own that may still be read.
         starts: programs that it may start; by default none, and no process.
         file_bytes_max: of a file that it is handed to write; by default it writes none.
@@ -151,7 +159,26 @@ def confine(
     executable = [path for program in starts for path in executables(program)]
     calls = _STARTING.get(platform.machine(), ((), 0))[0] if executable else ()
     _confine((*own_folders(), *readable), executable, calls, forks=bool(executable))
-    _limits({resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_FSIZE: file_bytes_max})
+    limits = {resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_FSIZE: file_bytes_max}
+    _limits(limits if seconds_max is None else limits | {resource.RLIMIT_CPU: seconds_max})
+
+
+def no_more_threads() -> None:
+    """Have no thread begun from now on, by none of this process's threads: who has taken it over has the few that there are.
+
+    Raises:
+        SandboxError: this system cannot; the process must end.
+    """
+    seccomp, calls = _THREADS.get(platform.machine(), (0, ()))
+    if not calls:
+        raise SandboxError(f"no list of calls for {platform.machine()}")
+    steps = [(_LOAD, 0, 0, _NUMBER_AT)]
+    for number in calls:
+        steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE | errno.EAGAIN)]
+    head, _kept = _written([*steps, (_RETURN, 0, 0, _ALLOW)])
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(seccomp, ctypes.c_uint(_SET_FILTER), ctypes.c_uint(_ALL_THREADS), head):
+        raise SandboxError("seccomp is not to be had for all threads")
 
 
 def confine_program(
@@ -190,7 +217,9 @@ def _limits(limits: dict[int, int]) -> None:
     for limit, most in (usual | limits).items():
         hard = resource.getrlimit(limit)[1]
         able = most if hard == resource.RLIM_INFINITY else min(most, hard)  # nobody may raise what stands
-        resource.setrlimit(limit, (able, able))
+        # Of a processor's time the first is told (SIGXCPU), and whoever does not mind that is ended by the second.
+        more = _MORE_S if limit == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+        resource.setrlimit(limit, (able, able + more))
 
 
 def _confine(
@@ -245,11 +274,17 @@ def _calls(libc: ctypes.CDLL, allowed: tuple[int, ...], *, forks: bool) -> None:
     known = _DENIED.get(platform.machine())
     if known is None:
         raise SandboxError(f"no list of calls for {platform.machine()}")
-    program = b"".join(struct.pack("=HBBI", *step) for step in _program(*known, allowed=allowed, forks=forks))
-    steps = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(steps))
-    if libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.create_string_buffer(head, len(head)), 0, 0):
+    head, _kept = _written(_program(*known, allowed=allowed, forks=forks))
+    if libc.prctl(_PR_SET_SECCOMP, _FILTER, head, 0, 0):
         raise SandboxError("seccomp is not to be had")
+
+
+def _written(steps: list[tuple[int, int, int, int]]) -> tuple[Any, Any]:
+    """Write a filter as the system takes it; gives its head, and what that points to, which must stay."""
+    program = b"".join(struct.pack("=HBBI", *step) for step in steps)
+    kept = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(kept))
+    return ctypes.create_string_buffer(head, len(head)), kept
 
 
 def _program(

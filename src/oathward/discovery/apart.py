@@ -11,16 +11,22 @@ Deliberately absent: what becomes of what was seen.
 
 from __future__ import annotations
 
+import math
+import os
+import stat
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from oathward.core import frames, workers
 from oathward.core.errors import OathwardError
 from oathward.core.labels import CLASSES
+from oathward.core.parsing import used_up
 from oathward.core.reasons import Reason
 from oathward.core.sandbox import SandboxError
-from oathward.discovery.columns import FLOWS_BYTES_MAX, unpacked
+from oathward.discovery.columns import BESIDE_BYTES_MAX, FLOWS_BYTES_MAX, unpacked
 from oathward.discovery.model import (
     FLOW_COLUMNS,
     VALUE_LENGTH_MAX,
@@ -39,7 +45,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 START_S_MAX = 60.0
+THREADS_MAX = 64
+"""Polars begins some as it reads, so that none can be refused; whoever has more is ended with the next word."""
+TIME_S_MAX, SLOWEST_BYTES_S = 3_600, 64 << 10
+"""A file is waited for so long, and a second longer for each so many bytes of it, packed as they may be."""
 _PLACE_LENGTH_MAX = 64
+_SOON_S = 1e-3
 _MARKS_MAX = 64
 _REASONS = {reason.code: reason for reason in Reason}
 _KINDS = {kind.value: kind for kind in MarkKind if kind not in {MarkKind.DEVICE, MarkKind.TAG}}
@@ -68,7 +79,7 @@ class Reader:
 
     Args:
         fd: of the source, readable; stays ours. around: what its observer must know. memory_bytes_max: address space of the worker.
-        silence_s_max: a source that says nothing for so long is given up. datagrams: the observer of a socket of datagrams; empty for streams.
+        silence_s_max: a source that says nothing for so long is given up; so is a file that takes longer than ``TIME_S_MAX`` says. datagrams: the observer of a socket of datagrams; empty for streams.
         whole_lines: hold back what has no line end yet. lasting: ``around.until_us`` is of now, and goes on with the time.
 
     Attributes:
@@ -91,15 +102,20 @@ class Reader:
         lasting: bool = False,
     ) -> None:
         self._silence_s, self._realm = silence_s_max, around.realm
+        seconds = None if lasting or datagrams else _seconds(fd)
         self._begun = {
             "around": {name: getattr(around, name) for name in Around.__slots__},
             "datagrams": datagrams,
             "memory_bytes_max": memory_bytes_max,
             "whole_lines": whole_lines,
             "lasting": lasting,
+            "seconds_max": None if seconds is None else seconds + int(START_S_MAX),
         }
         self.broken, self.held_bytes = False, 0
+        self._left_s = math.inf
         self._start(fd)
+        if seconds is not None:
+            self._left_s = seconds
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +164,9 @@ class Reader:
 
     def _start(self, fd: int) -> None:
         # One thread: the other core is the parent's.
-        self._process, ours = workers.start("oathward.discovery.worker", POLARS_MAX_THREADS="1")
+        self._process, ours = workers.start(
+            "oathward.discovery.worker", POLARS_MAX_THREADS="1", OPENBLAS_NUM_THREADS="1"
+        )
         self._socket = ours
         try:
             frames.send(ours, self._begun, [fd])
@@ -169,15 +187,23 @@ class Reader:
             raise ReaderError("source", "what read it ended") from error
 
     def _receive(self, time_s: float) -> dict[str, Any]:
+        begun_s, able_s = time.monotonic(), max(min(time_s, self._left_s), _SOON_S)
         try:
-            self._socket.settimeout(time_s)
-            got = frames.receive(self._socket, time_s=time_s)
+            self._socket.settimeout(able_s)
+            got = frames.receive(self._socket, time_s=able_s, bytes_max=BESIDE_BYTES_MAX)
         except TimeoutError as error:
+            if able_s < time_s:
+                raise _too_long() from error
             raise ReaderError("source", f"nothing came of it for {time_s:g} s") from error
         except OSError as error:
             raise ReaderError("source", "what read it ended") from error
+        self._left_s -= time.monotonic() - begun_s
         if got is None:
-            raise ReaderError("source", "what read it ended")
+            raise _too_long() if used_up(self._process) else ReaderError("source", "what read it ended")
+        if self._left_s < 0:
+            raise _too_long()
+        if _threads(self._process.pid) > THREADS_MAX:
+            raise ReaderError("source", "what read it has too many threads", reason=Reason.LIMIT_EXCEEDED)
         return got[0]
 
     def _seen(self, head: Mapping[str, Any]) -> Seen:
@@ -214,6 +240,25 @@ class Reader:
                 raise ReaderError("source", "what read it ended")
             data += some
         return bytes(data)
+
+
+def _seconds(fd: int) -> int | None:
+    """Say how long a source may be waited for; None where it is no file: a pipe or a connection may last."""
+    state = os.fstat(fd)
+    return TIME_S_MAX + state.st_size // SLOWEST_BYTES_S if stat.S_ISREG(state.st_mode) else None
+
+
+def _threads(pid: int) -> int:
+    """Count the threads of a process; 0 where it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    return int(status.partition("\nThreads:")[2].split(maxsplit=1)[0])
+
+
+def _too_long() -> ReaderError:
+    return ReaderError("source", "takes longer to read than it may", reason=Reason.LIMIT_EXCEEDED)
 
 
 def _realms(seen: Seen) -> set[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FLOWS_MAX = 50_000
 """Rows of one part."""
 FLOWS_BYTES_MAX = 128 << 20
+BESIDE_BYTES_MAX = 8 << 20
+"""Of what is said beside the flows of one part, as JSON; what is more is cut in several."""
 _PARTS_MAX = 2 * FLOWS_MAX * len(FLOW_COLUMNS)
 """Commas and brackets, those of texts as well: each may be an object of the parent's memory."""
 

@@ -29,7 +29,7 @@ from oathward.core import frames
 from oathward.core.clock import Clock, micros
 from oathward.core.sandbox import confine
 from oathward.discovery import reading
-from oathward.discovery.columns import FLOWS_MAX, packed
+from oathward.discovery.columns import BESIDE_BYTES_MAX, FLOWS_MAX, packed
 from oathward.discovery.model import Around, Seen
 from oathward.discovery.observer import HEAD_BYTES, Observer, observer_of, observers
 
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     if asked is None or len(asked[1]) != 1:
         return 1
     head, (fd,) = asked
-    confine(head["memory_bytes_max"])
+    confine(head["memory_bytes_max"], seconds_max=head["seconds_max"])
     warm()
     around = Around(**head["around"])
     if head["datagrams"]:
@@ -173,8 +173,28 @@ def _parts(seen: Seen) -> Iterator[Seen]:
     yield Seen(seen.statements, last, seen.clear, seen.refused, seen.offset)
 
 
-def _send(parent: socket.socket, seen: Seen, behind: int) -> None:
-    """Send one part. ``behind``: how much more of the source was passed over than its observer saw."""
+def _send(parent: socket.socket, seen: Seen, behind: int, bytes_max: int = BESIDE_BYTES_MAX) -> None:
+    """Send one part, or several where what it says beside flows is more than one may.
+
+    Args:
+        behind: how much more of the source was passed over than its observer saw. bytes_max: of a head.
+
+    Raises:
+        OverflowError: one statement alone is more.
+    """
+    try:
+        _send_one(parent, seen, behind, bytes_max)
+    except OverflowError:
+        cut, clear = len(seen.statements) // 2, len(seen.clear) // 2
+        if not (cut or clear):
+            raise
+        first = Seen(statements=seen.statements[:cut], clear=seen.clear[:clear])
+        _send(parent, first, behind, bytes_max)
+        rest = Seen(seen.statements[cut:], seen.flows, seen.clear[clear:], seen.refused, seen.offset)
+        _send(parent, rest, behind, bytes_max)
+
+
+def _send_one(parent: socket.socket, seen: Seen, behind: int, bytes_max: int) -> None:
     data = packed(seen.flows) if seen.flows is not None and seen.flows.height else b""
     frames.send(
         parent,
@@ -188,6 +208,7 @@ def _send(parent: socket.socket, seen: Seen, behind: int) -> None:
             "offset": seen.offset + behind if seen.offset >= 0 else -1,
             "flows": len(data),
         },
+        bytes_max=bytes_max,
     )
     if data:
         parent.sendall(data)

@@ -31,6 +31,7 @@ from oathward.governance.model import AgreementKind, AgreementRow, EntryKind, En
 ROWS_MAX = 20_000
 BYTES_MAX = 16 * 1024 * 1024
 ERRORS_MAX = 1_000
+COLUMNS_MAX = 100
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 ENTRY_COLUMNS = ("kind", "id", "title", "owner", "steward", "state", "classification", "review_due")
@@ -229,6 +230,9 @@ def cells_of(data: bytes, columns: tuple[str, ...], needed: tuple[str, ...]) -> 
 def _header(
     cells: list[str], columns: Sequence[str], needed: Sequence[str], errors: list[LineError]
 ) -> list[str]:
+    if len(cells) > COLUMNS_MAX:
+        errors.append(LineError(1, "", f"at most {COLUMNS_MAX} columns"))
+        return []
     fields = ["_".join(cell.strip().lower().replace("_", " ").replace("-", " ").split()) for cell in cells]
     for cell, field in zip(cells, fields, strict=True):
         if field not in columns:

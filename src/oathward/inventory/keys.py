@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import re
+import ssl
 from hashlib import sha256
 from typing import Any
 
@@ -32,6 +33,7 @@ ALGORITHMS = {"EC": "ES384", "RSA": "RS384"}
 _PUBLIC = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
 _PRIVATE = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 _KID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,100}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _RSA_BITS = range(2_048, 4_097)
 _P384_BYTES = 48
 _EXPONENT = 65_537
@@ -46,6 +48,32 @@ def read_apart(data: bytes) -> frozenset[str]:
             parse_key(text)
 
     return parsed(read, data, check=check)
+
+
+def fingerprint_apart(data: bytes) -> str:
+    """Read as ``fingerprint``, in a process that can do nothing else. Raises as ``foreign.parsed``."""
+
+    def check(found: str) -> None:
+        if not _SHA256.fullmatch(found):
+            raise ValueError("fingerprint")
+
+    return parsed(fingerprint, data, check=check)
+
+
+def fingerprint(data: bytes) -> str:
+    """Give the SHA-256 of a certificate in PEM or DER, in hexadecimal.
+
+    Raises:
+        InputError: it is none.
+    """
+    if len(data) > FILE_BYTES_MAX:
+        raise InputError("file", f"at most {FILE_BYTES_MAX >> 10} KiB", reason=Reason.LIMIT_EXCEEDED)
+    try:
+        der = ssl.PEM_cert_to_DER_cert(data.decode("ascii")) if data.startswith(b"-----BEGIN") else data
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
+        return sha256(der).hexdigest()
+    except (ValueError, ssl.SSLError) as error:
+        raise InputError("file", "must be a certificate in PEM or DER") from error
 
 
 def read(data: bytes) -> frozenset[str]:

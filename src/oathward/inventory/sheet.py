@@ -27,6 +27,7 @@ from oathward.inventory.model import SETS, TEXTS, Device, Status, check_fields
 ROWS_MAX = 100_000
 BYTES_MAX = 64 * 1024 * 1024
 ERRORS_MAX = 1_000
+COLUMNS_MAX = 100
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -158,7 +159,10 @@ def _cell(value: object) -> str:
 
 
 def _header(cells: list[str], errors: list[LineError]) -> list[str]:
-    fields = []
+    fields: list[str] = []
+    if len(cells) > COLUMNS_MAX:
+        errors.append(LineError(1, "", f"at most {COLUMNS_MAX} columns"))
+        return fields
     for cell in cells:
         name = " ".join(cell.strip().lower().replace("_", " ").replace("-", " ").split())
         field = _NAMES.get(name, "")

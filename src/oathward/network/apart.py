@@ -10,13 +10,13 @@ Deliberately absent: what becomes of them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from oathward.core import checked
 from oathward.core.errors import InputError
-from oathward.core.parsing import Files, Parser, held, odd, printable, serve
+from oathward.core.parsing import Files, Parser, held, odd, printable, serve, too_much
 from oathward.core.reasons import Reason
 from oathward.network import plan
 from oathward.network.model import PlanRow
@@ -31,6 +31,8 @@ ANSWERS_BYTES_MAX = 512 << 20
 MEMORY_BYTES_MAX = 4 << 30
 """Address space: 200,000 rules of nftables took 1.4 GB."""
 _ROWS = 1_000
+ROWS_MAX = 1_000_000
+"""Of all that is said of one file: more than any may have."""
 _BOUNDS: Mapping[str, int] = {"memory_bytes_max": MEMORY_BYTES_MAX, "bytes_max": ANSWERS_BYTES_MAX}
 _SPANS = 2_000
 """So many spans of its rules are one answer, or one rule that has more."""
@@ -51,7 +53,7 @@ def read_plan(content: bytes, name: str, realm: str, zones: Collection[str] = ()
     asked = {"what": "plan", "name": name, "realm": realm, "zones": sorted(zones)}
     rows, mistakes, inside = list[PlanRow](), list[Mistake](), list[tuple[int, int]]()
     with held(content) as fd, Parser(MODULE, asked, [(name, fd)], **_BOUNDS) as parser:
-        for answer in parser:
+        for answer in _bounded(parser):
             try:
                 rows += [_row(one, zones) for one in answer.get("rows", ())]
                 mistakes += [_MISTAKE(one) for one in answer.get("mistakes", ())]
@@ -73,7 +75,7 @@ def read_rules(content: bytes, columns: Mapping[str, str]) -> Ruleset:
     chains, rules = dict[str, Chain](), dict[str, list[Rule]]()
     unclear: tuple[str, ...] = ()
     with held(content) as fd, Parser(MODULE, asked, [("rules", fd)], **_BOUNDS) as parser:
-        for answer in parser:
+        for answer in _bounded(parser):
             try:
                 unclear += _UNCLEAR(answer.get("unclear", []))
                 if "chain" in answer:
@@ -84,6 +86,15 @@ def read_rules(content: bytes, columns: Mapping[str, str]) -> Ruleset:
             except (KeyError, NameError, TypeError, ValueError) as error:
                 raise odd() from error
     return Ruleset({name: replace(one, rules=tuple(rules[name])) for name, one in chains.items()}, unclear)
+
+
+def _bounded(answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    left = ROWS_MAX
+    for answer in answers:
+        left -= 1 + sum(len(value) for value in answer.values() if isinstance(value, list))
+        if left < 0:
+            raise too_much()
+        yield answer
 
 
 def _row(sent: Any, zones: Collection[str]) -> PlanRow:

@@ -34,6 +34,7 @@ from oathward.policy.people import Person
 ROWS_MAX = 50_000
 BYTES_MAX = 64 * 1024 * 1024
 ERRORS_MAX = 1_000
+COLUMNS_MAX = 100
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "number": ("number", "employee number", "personnel number", "external id"),
@@ -287,7 +288,10 @@ def _values(cells: Mapping[str, str], issuer: str, line: int, errors: list[LineE
 
 
 def _header(cells: list[str], errors: list[LineError]) -> list[str]:
-    fields = []
+    fields: list[str] = []
+    if len(cells) > COLUMNS_MAX:
+        errors.append(LineError(1, "", f"at most {COLUMNS_MAX} columns"))
+        return fields
     for cell in cells:
         name = " ".join(cell.strip().lower().replace("_", " ").replace("-", " ").split())
         field = _NAMES.get(name, "")

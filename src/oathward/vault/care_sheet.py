@@ -26,6 +26,7 @@ from oathward.vault.primitives import bind
 ROWS_MAX = 20_000
 BYTES_MAX = 16 * 1024 * 1024
 CELL_LENGTH_MAX = 200
+COLUMNS_MAX = 100
 COLUMNS = ("person", "unit", "patient", "from", "until")
 _NEEDED = frozenset(("person", "from", "until"))
 
@@ -72,7 +73,7 @@ def parse(data: bytes) -> Sheet:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True)
     try:
         names = [cell.strip().casefold() for cell in next(reader, [])]
-        unknown = [str(n) for n, name in enumerate(names, 1) if name not in COLUMNS]
+        unknown = [str(n) for n, name in enumerate(names[:COLUMNS_MAX], 1) if name not in COLUMNS]
         if unknown or not set(names) >= _NEEDED or len(set(names)) < len(names):
             return _bad(
                 f"must have the columns {', '.join(COLUMNS)}, each once (unknown: {', '.join(unknown) or 'none'})"

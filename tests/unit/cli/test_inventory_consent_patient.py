@@ -186,7 +186,9 @@ class TestDevice:
         clash = command("device", "add", "b", "--certificate", made["certificate"])
         assert clash.code == 65
         assert "another device has this certificate" in clash.error
-        assert command("device", "add", "b", "--certificate", str(data / "oathward.db")).code == 0
+        (data / "none").write_bytes(b"0\x82 no certificate")
+        none = command("device", "add", "b", "--certificate", str(data / "none"))
+        assert (none.code, "must be a certificate" in none.error) == (65, True)
         assert command("device", "add", "c", "--certificate", "AB:" * 31 + "AB").code == 0
 
 

@@ -1,6 +1,7 @@
 """Nothing of a file that others wrote is parsed in the process of a command, which holds keys and the database."""
 
 import json
+import os
 from functools import wraps
 from importlib import import_module
 
@@ -140,3 +141,16 @@ def test_nothing_is_read_where_nobody_can_be_confined(go, monkeypatch, tmp_path,
         sandbox.Reason.CONFINEMENT_MISSING.answer.exit_code,
         "deid.confinement-missing",
     )
+
+
+@pytest.mark.parametrize("file", ["folder", "pipe", "/dev/zero", "/proc/self/mem", "loop", "nothing"])
+@pytest.mark.parametrize("what", ["devices", "a list", "consents of FHIR"])
+def test_what_is_no_file_ends_with_an_error(go, tmp_path, what, file):
+    """A pipe that nobody writes to is not waited for, and what has no end is not read to it."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    command = [file if one in FILES else one for one in COMMANDS[what]]
+    code, told = go(*command)
+    assert code in {65, 66}
+    assert told.get("error") or told["errors"]

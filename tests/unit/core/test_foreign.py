@@ -52,6 +52,7 @@ CALLS = {
     "people": (people.parse_apart, people.parse, "number,name,units,provider_subject\n1,Anna,icu;er,s\n2,Ben,,\n", ("https://idp.example",)),
     "first people": (people.table_apart, people.table, "number,name\n1,Anna\n", ()),
     "mapping": (mapping.read_apart, mapping.read, 'list = "cmms"\n[columns]\n"Asset" = "tag"\n', ()),
+    "a certificate": (keys.fingerprint_apart, keys.fingerprint, "none", ()),
     "a key": (keys.read_apart, keys.read, KEY.decode(), ()),
 }  # fmt: skip
 
@@ -157,6 +158,7 @@ LIES = [
     ("mapping", "cmms", [["a", "tag", ""]], "\x1b", "", 0, "", ""),
     ("a key", {"no": "list"}),
     ("a key", None),
+    ("a certificate", "z" * 64),
 ]
 
 
@@ -221,3 +223,10 @@ def test_whatever_it_says_ends_in_a_value_or_in_one_error(answers):
         for apart, _, text, arguments in CALLS.values():
             with suppress(ParserError):
                 apart(text.encode(), *arguments)
+
+
+@pytest.mark.parametrize("what", ["devices", "consents", "people", "entries"])
+def test_a_file_of_very_many_columns_is_one_mistake(what):
+    _, parse, _, arguments = CALLS[what]
+    [error] = parse(b",".join(b"c%d" % n for n in range(100_000)), *arguments).errors
+    assert error.why == "at most 100 columns"

@@ -205,3 +205,32 @@ def test_one_that_is_done_and_gone_before_its_parent_looks_again_has_told_all(pa
     monkeypatch.setattr(workers, "start", started)
     monkeypatch.setattr(socket, "send_fds", sent)
     assert parsed("yield {'content': content}") == [{"content": "content"}]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "while True:\n        yield {}",
+        "while True:\n        time.sleep(0.01); yield {}",
+        "time.sleep(60)\n    yield {}",
+        "while True:\n        pass\n    yield {}",
+        "signal.signal(signal.SIGXCPU, signal.SIG_DFL)\n    while True:\n        pass\n    yield {}",
+    ],
+    ids=["answers for ever", "drips", "sleeps", "works", "works more"],
+)
+def test_one_that_never_ends_is_given_up_however_it_goes_on(parsed, work):
+    with pytest.raises(ParserError, match="longer to read") as error:
+        parsed(f"import signal, time\n    {work}", time_s_max=0.5)
+    assert error.value.reason is Reason.LIMIT_EXCEEDED
+
+
+def test_one_that_used_up_its_time_of_processors_is_told_so(parsed):
+    """Whoever asked was slow itself meanwhile, and had not waited."""
+    end = "import resource, signal\n    signal.raise_signal(signal.SIGXCPU)\n    yield {}"
+    with pytest.raises(ParserError, match="longer to read"):
+        parsed(end)
+
+
+def test_a_parser_begins_no_thread(parsed):
+    work = "import threading\n    try:\n        threading.Thread(target=len, args=((),)).start()\n    except RuntimeError as error:\n        yield {'why': str(error)}"
+    assert parsed(work) == [{"why": "can't start new thread"}]

@@ -1,6 +1,7 @@
 """A process that reads foreign files has no network, no other programs, no files but its own, little memory."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -189,3 +190,52 @@ def test_a_program_is_confined_by_whoever_has_more_files_open_than_it_may(tmp_pa
         for fd in many:
             os.close(fd)
     assert not done.returncode
+
+
+THREAD = "import threading; threading.Thread(target=len, args=((),)).start()"
+
+
+def test_no_thread_is_begun_once_there_are_enough():
+    """By none of the threads: neither by the first nor by one that was there before."""
+    assert outcome(THREAD, "confine(512 << 20)") == "done"
+    enough = "from oathward.core.sandbox import confine, no_more_threads; confine(512 << 20)"
+    program = f"""
+        import queue, threading
+        {enough}
+        asked, told = queue.Queue(), queue.Queue()
+        def tried():
+            try:
+                threading.Thread(target=len, args=((),)).start()
+            except RuntimeError as error:
+                return str(error)
+            return "begun"
+        def wait():
+            asked.get()
+            told.put(tried())
+        threading.Thread(target=wait, daemon=True).start()
+        before = tried()
+        no_more_threads()
+        asked.put(None)
+        print(before, tried(), told.get(), sep="|")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "begun|can't start new thread|can't start new thread"
+
+
+def test_time_of_processors_is_bounded_for_who_does_not_mind_too():
+    program = """
+        import signal
+        from oathward.core.sandbox import confine
+        {mind}
+        confine(512 << 20, seconds_max=1)
+        while True:
+            pass
+    """
+    for mind, ended in (
+        ("", signal.SIGXCPU),
+        ("signal.signal(signal.SIGXCPU, signal.SIG_IGN)", signal.SIGKILL),
+    ):
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program.format(mind=mind))], check=False)
+        assert done.returncode == -ended

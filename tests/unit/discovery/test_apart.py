@@ -2,11 +2,15 @@
 
 import io
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -233,7 +237,8 @@ def parent_of():
         ours, theirs = socket.socketpair()
         made.append(ours)
         one = Reader.__new__(Reader)
-        one._socket, one._silence_s, one._realm = ours, 5.0, "r"
+        one._socket, one._silence_s, one._realm, one._left_s = ours, 5.0, "r", math.inf
+        one._process = SimpleNamespace(pid=0, wait=lambda _time_s: 0)
         with theirs:
             for head in said:
                 frames.send(theirs, head)
@@ -253,7 +258,8 @@ def test_what_is_sent_is_what_comes():
     with ours, theirs:
         worker._send(theirs, seen, 2)
         one = Reader.__new__(Reader)
-        one._socket, one._silence_s, one._realm = ours, 5.0, "r"
+        one._socket, one._silence_s, one._realm, one._left_s = ours, 5.0, "r", math.inf
+        one._process = SimpleNamespace(pid=0)
         got = one._seen(one._receive(5.0))
     assert (got.statements, got.clear, got.refused, got.offset) == ([STATEMENT], [CLEAR], seen.refused, 11)
     assert got.flows["start_us"].to_list() == [5]
@@ -341,3 +347,87 @@ def test_parts_stay_bounded_and_the_offset_goes_with_the_last():
     assert [part.flows.height for part in parts] == [FLOWS_MAX, FLOWS_MAX, 1]
     assert [(len(part.statements), part.offset) for part in parts] == [(0, -1), (0, -1), (1, 9)]
     assert reading.HEAD_BYTES == 65_536
+
+
+def test_what_is_said_beside_flows_is_cut_and_nothing_of_it_is_lost(parent_of):
+    """A head that is longer than an honest one may be is not even read."""
+    statements = [Statement(at, "zeek", "r", (Mark(MarkKind.MAC, "x"),)) for at in range(1, 8)]
+    seen = Seen(statements, None, [CLEAR] * 3, offset=9)
+    seen.refused[Reason.OBSERVED_BROKEN, "line"] = 3
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            worker._send(theirs, seen, 0, bytes_max=300)
+        found = Seen()
+        while (got := frames.receive(ours, bytes_max=300)) is not None:
+            part = parent_of()._seen(got[0])
+            found.statements += part.statements
+            found.clear += part.clear
+            found.refused.update(part.refused)
+            found.offset = part.offset
+    assert (found.statements, found.clear) == (statements, seen.clear)
+    assert (found.refused, found.offset) == (seen.refused, 9)
+    with pytest.raises(OverflowError):
+        worker._send(theirs, Seen(statements[:1]), 0, bytes_max=20)
+
+
+@pytest.mark.parametrize("head", [{"x": "x" * apart.BESIDE_BYTES_MAX}, {"x": [[]] * (frames.PARTS_MAX + 1)}])
+def test_a_head_that_no_honest_one_has_ends_it(head):
+    ours, theirs = socket.socketpair()
+    one = Reader.__new__(Reader)
+    one._socket, one._left_s, one._process = ours, math.inf, SimpleNamespace(pid=0, wait=lambda _time_s: 0)
+    sender = threading.Thread(target=_sent, args=(theirs, head))
+    sender.start()
+    with ours, pytest.raises(ReaderError, match="ended"):
+        one._receive(60.0)
+    sender.join()
+
+
+def _sent(theirs, head):
+    with theirs, suppress(OSError):
+        frames.send(theirs, head)
+
+
+def test_a_file_that_takes_too_long_is_given_up_and_a_connection_may_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(apart, "TIME_S_MAX", 0)
+    file = tmp_path / "conn.log"
+    file.write_text(line(1))
+    one, other = socket.socketpair()
+    with file.open("rb") as opened, one, other:
+        with (
+            Reader(opened.fileno(), AROUND, **LIMITS) as reader,
+            pytest.raises(ReaderError, match="longer") as error,
+        ):
+            list(reader.read())
+        assert error.value.reason is Reason.LIMIT_EXCEEDED
+        other.sendall(line(1).encode())
+        other.shutdown(socket.SHUT_WR)
+        with Reader(one.fileno(), AROUND, **LIMITS) as reader:
+            assert list(reader.read())
+
+
+def test_a_larger_file_may_take_longer(tmp_path):
+    file = tmp_path / "large"
+    with file.open("wb") as opened:
+        opened.truncate(100 * apart.SLOWEST_BYTES_S)
+        assert apart._seconds(opened.fileno()) == apart.TIME_S_MAX + 100
+    one, other = os.pipe()
+    assert apart._seconds(one) is None
+    os.close(one)
+    os.close(other)
+
+
+def test_a_reader_of_many_threads_is_ended_with_its_next_word(parent_of):
+    program = f"import threading, time\nfor _ in range({apart.THREADS_MAX}):\n    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\nprint('ready', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as many:
+        try:
+            assert many.stdout.readline() == "ready\n"
+            one = parent_of({}, {})
+            one._process.pid = os.getpid()
+            assert one._receive(5.0) == {}
+            one._process.pid = many.pid
+            with pytest.raises(ReaderError, match="threads") as error:
+                one._receive(5.0)
+        finally:
+            many.kill()
+    assert error.value.reason is Reason.LIMIT_EXCEEDED

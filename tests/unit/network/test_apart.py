@@ -2,7 +2,7 @@
 
 import pytest
 
-from oathward.core import checked, parsing
+from oathward.core import checked
 from oathward.core.errors import InputError
 from oathward.core.parsing import ParserError
 from oathward.core.reasons import Reason
@@ -150,6 +150,20 @@ def test_what_a_plan_or_rules_may_take_is_bounded(monkeypatch):
     monkeypatch.setattr(apart, "_BOUNDS", {"memory_bytes_max": 1 << 30, "bytes_max": 200})
     with pytest.raises(ParserError, match="more than can be kept"):
         apart.read_rules(NFT, {})
-    monkeypatch.setattr(parsing, "ANSWER_BYTES_MAX", 100)
-    with pytest.raises(ParserError):
+    monkeypatch.setattr(apart, "_BOUNDS", {"memory_bytes_max": 1 << 30, "answer_bytes_max": 100})
+    with pytest.raises(InputError, match="holds one thing"):
         apart.read_plan(PLAN, "plan.csv", "main")
+
+
+def test_so_much_is_kept_of_a_child_and_no_more(child, monkeypatch):
+    monkeypatch.setattr(apart, "ROWS_MAX", 4)
+    child({"rows": [ROW]}, {"inside": [[0, 0]]})
+    assert len(apart.read_plan(b"", "p.csv", "main", ("clinical",)).rows) == 1
+    for answers in (({"inside": [[0, 0]]},) * 3, ({},) * 5, ({"mistakes": [[1, "zone", "why"]] * 4},)):
+        child(*answers)
+        with pytest.raises(ParserError, match="more than can be kept") as error:
+            apart.read_plan(b"", "p.csv", "main", ("clinical",))
+        assert error.value.reason is Reason.LIMIT_EXCEEDED
+    child(CHAIN, {"rules": [RULE] * 4})
+    with pytest.raises(ParserError, match="more than can be kept"):
+        apart.read_rules(b"", {})

@@ -19,7 +19,7 @@ from typing import Any
 
 from oathward.core import checked
 from oathward.core.errors import InputError
-from oathward.core.parsing import Files, Parser, odd, printable, serve
+from oathward.core.parsing import Files, Parser, odd, printable, serve, too_much
 from oathward.core.reasons import Reason
 from oathward.discovery.lists.opening import Source, sources
 from oathward.discovery.lists.proposing import Proposal, propose
@@ -37,6 +37,8 @@ from oathward.discovery.model import MarkKind, Statement
 
 MODULE = "oathward.discovery.lists.apart"
 BATCH_ROWS = 500
+FOUND_MAX = 20_000_000
+"""Rows and refusals of one list; the largest public one, AccessGUDID, has some five million."""
 TEXT_LENGTH_MAX = 1_000
 _TIME_MAX = 2**62
 _LINE_MAX = 2**40
@@ -101,8 +103,12 @@ def asked(how: How, name: str = "", propose_for: str = "") -> dict[str, Any]:
 
 
 def _found(said: Iterable[dict[str, Any]], source: str, realm: str) -> Iterator[Told | Refused]:
+    left = FOUND_MAX
     for answer in said:
         try:
+            left -= len(answer["found"])
+            if left < 0:
+                raise too_much()
             batch = [_one(row, source, realm) for row in answer["found"]]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise odd() from error

@@ -32,6 +32,8 @@ from oathward.discovery.values import printable
 
 START_S_MAX = 60.0
 FACTS_MAX = 32
+ANSWER_BYTES_MAX = 1 << 20
+"""Of what a worker says of one answer."""
 DETAIL_LENGTH_MAX = 100
 _GRACE_S = 2.0
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -102,7 +104,7 @@ def _connected(address: str, port: int) -> socket.socket | Outcome:
 
 def _receive(ours: socket.socket, time_s: float) -> dict[str, Any] | None:
     ours.settimeout(time_s)
-    got = frames.receive(ours, time_s=time_s)
+    got = frames.receive(ours, time_s=time_s, bytes_max=ANSWER_BYTES_MAX)
     return got[0] if got is not None else None
 
 

@@ -20,7 +20,7 @@ import time
 from dataclasses import replace
 
 from oathward.core import frames
-from oathward.core.sandbox import confine
+from oathward.core.sandbox import confine, no_more_threads
 from oathward.discovery.probing.probe import BYTES_MAX, Outcome, Talk, Told, probes
 
 MEMORY_BYTES_MAX = 1 << 30
@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
     talk = probe.talk(asked[0]["address"], asked[0]["port"], asked[0]["called"])
     first = talk.begin()
     confine(MEMORY_BYTES_MAX)
+    no_more_threads()
     frames.send(parent, {"ready": True})
     begun = frames.receive(parent, 1)
     if begun is None or len(begun[1]) != 1:

@@ -217,3 +217,12 @@ def test_texts_are_printable_and_short():
     assert found == Refused(
         "a\N{REPLACEMENT CHARACTER}[2J", 3, "x" * apart.TEXT_LENGTH_MAX, Reason.VALUE_INVALID, "why"
     )
+
+
+def test_so_much_is_kept_of_a_list_and_no_more(monkeypatch):
+    monkeypatch.setattr(apart, "FOUND_MAX", 2)
+    row = ["refused", *checked.plain(Refused("0.x", 1, "", Reason.INPUT_INVALID, "why"))]
+    assert len(list(apart.read(said(row, row), HOW).found)) == 2
+    with pytest.raises(ParserError, match="more than can be kept") as error:
+        list(apart.read(said(row, row, row), HOW).found)
+    assert error.value.reason is Reason.LIMIT_EXCEEDED
