@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oathward.discovery.model import Mark, MarkKind, Statement
-from oathward.endpoints.clocks import steadied
 from oathward.endpoints.comparing import (
     differ,
     excluded,
@@ -71,8 +70,8 @@ SHARED_MAX = 4
 
 
 def resolve(picture: Picture, statements: Sequence[Statement]) -> None:
-    """Take statements into a picture, given in the order they were read: the oldest first."""
-    ordered = sorted(steadied(statements), key=lambda one: one.at_us)
+    """Take statements into a picture, the oldest first."""
+    ordered = sorted(statements, key=lambda one: one.at_us)
     find_fronting(picture, ordered)
     for said in ordered:
         picture.counts["statements"] += 1
