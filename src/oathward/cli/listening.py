@@ -75,9 +75,10 @@ def udp(run: Run, address: str) -> None:
     names = [name for name, one in observers().items() if one.datagram is not None]
     if not names:
         raise InputError("--udp", "nothing here reads datagrams")
+    stopped = until_stopped()
     with reading.udp(host, port) as door:
         say_on_stderr(f"listening on {address} (UDP); Ctrl-C ends")
-        run.datagrams(door.fileno(), f"udp:{address}", names[0], until_stopped())
+        run.datagrams(door.fileno(), f"udp:{address}", names[0], stopped)
 
 
 def listen(run: Run, address: str) -> None:

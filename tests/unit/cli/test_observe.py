@@ -45,6 +45,17 @@ def test_asked_to_stop_it_hangs_up_on_who_is_connected_and_silent(tmp_path):
 
 
 @pytest.mark.usefixtures("handlers")
+def test_asked_to_stop_as_soon_as_it_says_that_it_listens_it_ends_in_order(monkeypatch):
+    monkeypatch.setattr(listening, "say_on_stderr", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    run = SimpleNamespace(datagrams=lambda _fd, _name, _observer, until: ended.append(until()))
+    ended = []
+    with reading.udp("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    listening.udp(run, f"127.0.0.1:{port}")
+    assert ended == [True]
+
+
+@pytest.mark.usefixtures("handlers")
 def test_a_reader_that_is_lost_ends_no_listening_on_an_interface(monkeypatch):
     """What a packet can do to one reader it does to one reader."""
     states, told = ["failed", "failed", "read"], []
