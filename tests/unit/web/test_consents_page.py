@@ -11,9 +11,10 @@ from oathward import ledger
 from oathward.consent import actions
 from oathward.consent.arrived import Arrived
 from oathward.consent.model import statement
-from oathward.core.db import write
+from oathward.core.db import read, write
 from oathward.core.ids import uuid7
 from oathward.explaining import listing
+from oathward.people import views as people
 from oathward.policy.consents import Box, ConsentFact
 
 world, patient = test_explain_page.world, test_explain_page.patient
@@ -80,6 +81,18 @@ def test_one_patients_page_says_choices_contradictions_versions_and_who(world, p
     assert {one["id"] for one in told["stands"]} == {"y-1", "n-1", "n-2"}
     assert told["contradicts"][0]["permit"] == "y-1"
     assert told["choices"], "each purpose at each recipient"
+
+
+def test_who_entered_it_is_on_record_by_id_and_stands_on_the_page_by_name(world, patient):
+    with read(world.keeper.engine) as db:
+        ((id_, name),) = people.names(db, world.keeper.site, ["p-privacy"]).items()
+    says(world, patient[0], yes(id_="y-1"), by=id_)
+    client = viewer(world, "p-privacy")
+    [version] = client.get(f"/api/v1/consents/{patient[0]}").json()["versions"]
+    assert version["by"] == id_
+    [row] = re.findall(r'<th scope="row">1</th>.*', client.get(f"/consents/{patient[0]}").text)
+    assert name != id_
+    assert f"<td>{name}</td>" in row
 
 
 def test_who_chose_at_the_portal_is_told_by_what_they_are_to_the_patient(world, patient):

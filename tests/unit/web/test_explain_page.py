@@ -114,14 +114,14 @@ def test_a_privacy_officer_sees_who_gets_what_and_who_cares(world, patient):
     assert "The patient is known." in why
 
 
-def says(world, subject, *statements):
+def says(world, subject, *statements, by="test"):
     """Have what a patient says signed and stored."""
     keeper = world.keeper
     documents = sign(
         keeper, [Wanted("consent", subject, 0, canonical(subject, statements))], [proof.Person("t", "t")]
     )
     with write(keeper.engine) as db:
-        consents.store(db, keeper.site, documents, by="test", now_us=keeper.now_us())
+        consents.store(db, keeper.site, documents, by=by, now_us=keeper.now_us())
     confirm_stored(keeper)
     world.gate.refresh()
 

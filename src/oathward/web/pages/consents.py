@@ -23,6 +23,7 @@ from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.explaining import now, said
+from oathward.people import views as people
 from oathward.policy.access import Permitted, Thing
 from oathward.web import seeking
 from oathward.web.caring import PURPOSES
@@ -68,13 +69,17 @@ def find(view: View) -> Response:
 def one(view: View) -> Response:
     """Show what one patient said."""
     family = now.family_of(view.site, view.part("subject"))
+    told = said.said(view.site, view.asking.active, family)
+    with read(view.site.engine) as db:
+        names = people.names(db, view.site.site, {version.by for version in told.versions})
     return view.page(
         "consents_patient.html",
         bases=BASES,
         choices=CHOICES,
         kinds=KINDS,
+        names=names,
         purposes=PURPOSES,
-        said=said.said(view.site, view.asking.active, family),
+        said=told,
         subject=view.part("subject"),
     )
 
