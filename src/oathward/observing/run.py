@@ -100,7 +100,9 @@ class Run:
         """
         found = SourceReport(name, "read", observer)
         self.report.sources.append(found)
-        while not until():
+        begun = False
+        while not (begun and until()):  # what came before it was asked to stop is read
+            begun = True
             try:
                 with self.reader(fd, name, datagrams=observer) as reader:
                     seens = self.timely(reader.datagrams(self.now_us, 0.5, until))
