@@ -5,6 +5,7 @@ take the fixture ``postgres_url`` (a fresh database for each test) or, of ``post
 programs are absent. As root the server runs as user ``postgres``: initdb refuses root.
 """
 
+import atexit
 import os
 import pwd
 import shutil
@@ -12,7 +13,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,11 +78,21 @@ def serving(**settings):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@cache
+def _server():
+    """Start the one server of this process; it ends with it.
+
+    A fixture of the session would not do: each file that imports one has its own, and fifteen servers ran side by side.
+    """
+    ends = ExitStack()
+    atexit.register(ends.close)
+    return ends.enter_context(serving())
+
+
 @pytest.fixture(scope="session")
 def postgres_server():
-    """Start one server for the session; gives the folder of its socket."""
-    with serving() as folder:
-        yield folder
+    """Give the folder of the server's socket."""
+    return _server()
 
 
 @pytest.fixture
