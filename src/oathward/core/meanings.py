@@ -381,6 +381,10 @@ MEANINGS: dict[Reason, Meaning] = (
             "no space is left: nothing is acknowledged until there is", "free space; it goes on by itself"
         ),
         Reason.STORAGE_FAILED: Meaning("disk or database failed", _RETRIED),
+        Reason.STORAGE_SCHEMA: Meaning(
+            "the database was made by another version of the program: its tables have other columns",
+            "run the version that made it, or begin a new data folder; nothing was changed",
+        ),
         Reason.INTERNAL: Meaning(
             "a mistake of ours; a message it happened to lies sealed in quarantine, a delivery waits",
             "report it with what you did or with the record, never with a message",

@@ -271,6 +271,7 @@ class Reason(Enum):
     # --- the world and us
     STORAGE_FULL = "storage.full", _BUSY
     STORAGE_FAILED = "storage.failed", _BUSY
+    STORAGE_SCHEMA = "storage.schema", _CONFIG
     INTERNAL = "internal", _OURS
 
     def __init__(self, code: str, answer: Answer) -> None:

@@ -3,10 +3,11 @@
 import importlib
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy import Column, Integer, MetaData, Table, inspect
 
 from oathward.core.db import METADATA, connect, create_tables, direct, insert_many, read, write
 from oathward.core.errors import InputError, StorageError
+from oathward.core.reasons import Reason
 
 TABLE = Table("thing", MetaData(), Column("n", Integer, primary_key=True))
 
@@ -75,10 +76,11 @@ def schema(engine):
 def test_tables_are_made_as_sqlalchemy_makes_them_and_those_that_are_there_stay(tmp_path):
     importlib.import_module("oathward.app")  # every owner of tables
     ours, theirs = (connect(f"sqlite:///{tmp_path / name}.db") for name in ("ours", "theirs"))
+    columns = ", ".join(METADATA.tables["held_device"].columns.keys())
     with write(ours) as db:
-        db.exec_driver_sql("CREATE TABLE held_device (somebody TEXT)")
+        db.exec_driver_sql(f"CREATE TABLE held_device ({columns})")
     create_tables(ours)
-    assert ("table", "held_device", "held_device", "CREATE TABLE held_device (somebody TEXT)") in schema(ours)
+    assert ("table", "held_device", "held_device", f"CREATE TABLE held_device ({columns})") in schema(ours)
     with write(ours) as db:
         db.exec_driver_sql("DROP TABLE held_device")
     create_tables(ours)
@@ -89,3 +91,25 @@ def test_tables_are_made_as_sqlalchemy_makes_them_and_those_that_are_there_stay(
     assert len(schema(ours)) > 100
     for engine in (ours, theirs):
         engine.dispose()
+
+
+@pytest.fixture
+def url(tmp_path):
+    """A database of the test's own; PostgreSQL runs the tests that take it, too."""
+    return f"sqlite:///{tmp_path / 'site.db'}"
+
+
+@pytest.mark.parametrize("change", ["DROP COLUMN outcome", "ADD COLUMN newer BIGINT"])
+def test_tables_of_another_version_are_refused_with_words_and_left(url, change):
+    """An older program's lack a column, a newer one's have more: found at the start, not by the first who asks for it."""
+    importlib.import_module("oathward.app")
+    engine = connect(url)
+    create_tables(engine)
+    with write(engine) as db:
+        db.exec_driver_sql(f"ALTER TABLE endpoint_probe {change}")
+        db.exec_driver_sql("DROP TABLE held_device")
+    with pytest.raises(StorageError, match=r"endpoint_probe\.(outcome|newer).* another version") as refused:
+        create_tables(engine)
+    assert refused.value.reason is Reason.STORAGE_SCHEMA
+    assert "held_device" not in inspect(engine).get_table_names(), "nothing was made beside it"
+    engine.dispose()
