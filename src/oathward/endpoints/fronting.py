@@ -6,6 +6,7 @@ Rules:
 - A random MAC never fronts. An address that a card got by DHCP is its own, however many had it before and after.
 - One that fronts stays so. Addresses it was seen with before are nobody's again, and names and claims that came through it go, where
   there is more than one of a kind.
+- What came through such a card, or through the virtual one of a pair of routers, was not heard in its own segment.
 
 Source: ADR 0052.
 """
@@ -14,10 +15,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 
 from oathward.discovery.model import MarkKind, Statement
-from oathward.endpoints.marks import CLAIMS, NAMES, sort_marks
+from oathward.endpoints.marks import CLAIMS, NAMES, Sorted, sort_marks
 from oathward.endpoints.picture import HOUR_US, Known, Picture
 
 FRONTED_MAX = 6
@@ -42,6 +44,16 @@ def find_fronting(picture: Picture, ordered: Sequence[Statement]) -> None:
             picture.fronting.add((realm, mac))
             for known in picture.having(MarkKind.MAC, mac):
                 _release(picture, known, realm, mac)
+
+
+def in_its_segment(picture: Picture, said: Statement, marks: Sorted) -> Statement:
+    """Give a statement without its segment where none of its cards is its own: a frame's VLAN is where its cards are."""
+    if not (said.segment and marks.addresses) or not any(kind is MarkKind.MAC for kind, _ in said.marks):
+        return said
+    cards = (*marks.cards, *marks.random)
+    if any((said.realm, mac) not in picture.fronting for mac in cards):
+        return said
+    return replace(said, segment="")
 
 
 Times = dict[str, list[int]]

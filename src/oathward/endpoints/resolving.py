@@ -36,7 +36,7 @@ from oathward.endpoints.comparing import (
 )
 from oathward.endpoints.disputing import by_row, check_tags, in_dispute, is_of_other_row
 from oathward.endpoints.flooding import foremost
-from oathward.endpoints.fronting import find_fronting
+from oathward.endpoints.fronting import find_fronting, in_its_segment
 from oathward.endpoints.itself import is_itself
 from oathward.endpoints.marks import (
     CLAIMS,
@@ -83,6 +83,7 @@ def _take(picture: Picture, said: Statement) -> None:
     if not any(marks):
         picture.counts["empty"] += 1
         return
+    said = in_its_segment(picture, said, marks)
     parent, waits = _parent(picture, said)
     if waits:
         return

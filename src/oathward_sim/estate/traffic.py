@@ -112,9 +112,10 @@ class Traffic:
         rng, ts, uid = self._rng, self._at(at_s), self._next_uid()
         server, name = self._peer(device, talk, peer)
         sent, got = int(talk.sent_bytes * (0.5 + rng.random())), int(talk.got_bytes * (0.5 + rng.random()))
+        vlan: int | None = None
         if segment.heard:
-            cards = nic.mac, VIRTUAL_MAC
-        else:
+            cards, vlan = (nic.mac, VIRTUAL_MAC), segment.vlan
+        else:  # heard behind the routers, where frames have no tag
             failed_over = at_s > self._people.hours * 1_800
             cards = (
                 self._routers[failed_over],
@@ -125,7 +126,7 @@ class Traffic:
         self._logs.add(
             "conn", ts, uid, *ends, talk.transport, talk.service or None, 0.01 + sent / 5e6, sent, got, "SF", True,
             peer is not None, 0, "ShADadFf" if tcp else "Dd", 3 + sent // 1_400, sent + 40 * (3 + sent // 1_400), 3 + got // 1_400,
-            got + 40 * (3 + got // 1_400), *cards, segment.vlan,
+            got + 40 * (3 + got // 1_400), *cards, vlan,
         )  # fmt: skip
         counted = self._counted[device.number, number]
         counted[0] += 1

@@ -56,6 +56,25 @@ def test_a_card_that_roams_is_one_with_its_segments(inventory):
     assert inventory.records() == [], "who roams changes nothing of its configuration"
 
 
+def test_a_segment_is_where_its_own_card_was_heard_not_where_a_routers_was(inventory):
+    """A server that many segments ask is in its own alone, on which side of the router the sensor may stand."""
+    virtual = "00:00:5e:00:01:01"
+    asked = [says(T + n, mac=C, address=f"10.0.{n}.1", segment="servers") for n in range(9)]
+    here = [says(T + n, mac=A, address="10.9.0.1", segment="servers") for n in range(9)]
+    there = [
+        says(T + n, mac=mac, address="10.9.0.1", segment=f"ward {n}")
+        for n in range(9)
+        for mac in (C, virtual)
+    ]
+    inventory.take(*asked, *here, *there)
+    [row] = [one for one in inventory.rows() if one.mac == A]
+    assert row.segment == "servers"
+    said = inventory.whole(row.id).attributes
+    assert [one.value for one in said if one.attribute == "segment"] == ["servers"]
+    others = [one.segment for one in inventory.rows() if one.address.startswith("10.0.")]
+    assert others == [""] * 9
+
+
 def test_two_cards_that_claim_one_serial_at_the_same_time_are_two_and_a_conflict(inventory):
     inventory.take(says(T, mac=A, serial="acme|77"))
     taken = inventory.take(says(T + MINUTE, mac=B, serial="acme|77"))
