@@ -221,15 +221,19 @@ def _whole(found: Whole) -> dict[str, Any]:
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    """Give a row's fields; times as ISO 8601, null where there is none."""
+    """Give a row's fields; times as ISO 8601, null where there is none; a time beside what it is the time of is its ``_since``."""
     if dataclasses.is_dataclass(row):
         fields = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
     else:
         fields = row._asdict()
-    return {
-        name.removesuffix("_us"): (_time(value) if value else None) if name.endswith("_us") else value
-        for name, value in fields.items()
-    }
+    told: dict[str, Any] = {}
+    for name, value in fields.items():
+        bare = name.removesuffix("_us")
+        if bare == name:
+            told[name] = value
+        else:
+            told[f"{bare}_since" if bare in fields else bare] = _time(value) if value else None
+    return told
 
 
 def _cells(row: EndpointRow) -> tuple[str, ...]:

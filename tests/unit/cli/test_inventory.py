@@ -58,6 +58,8 @@ def test_they_are_listed_by_what_is_asked_for(go):
     assert ids(go, "--search", "10.0.0.2") == both[1:]
     assert ids(go, "--unknown", "model") == both
     assert ids(go, "--conflict") == []
+    [row, _] = go("list")[1]["endpoints"]
+    assert (row["lifecycle"], row["lifecycle_since"][-1]) == ("in-use", "Z")
     assert ids(go, "--limit", "1") == both[:1]
     assert ids(go, "--limit", "1", "--after", go("list", "--limit", "1")[1]["after"]) == both[1:]
     code, out, _ = go("list", plain=True)
