@@ -5,6 +5,7 @@ Rules:
 - Each step appends its record in the same transaction: ids, kinds, counts. A person's words stay in the table; the
   record has their SHA-256, so that a changed word shows.
 - What a person decides of many at once is done for those whose state allows it; the others are named.
+- Each is done alone: what is decided is decided of what stands, and nobody's step is written over.
 - What comes from outside is bounded and made printable before it is kept.
 
 Deliberately absent: who may (``policy.access``), whether an owner is a person here (callers), states and clocks (``core.finding``).
@@ -53,6 +54,7 @@ def raise_(
     if len(seen) > GROUP_ROWS_MAX:
         raise InputError("findings", f"at most {GROUP_ROWS_MAX} at once", reason=Reason.LIMIT_EXCEEDED)
     wanted = _once(seen)
+    sql.hold(db, site)
     known = {(row.kind, row.key): row for row in sql.by_keys(db, site, wanted)}
     new, same, steps = list[Finding](), list[str](), list[tuple[Step, Finding]]()
     for at, one in wanted.items():
@@ -92,6 +94,7 @@ def raise_(
 
 def clear_unseen(db: Connection, site: str, source: str, before_us: int, now_us: int) -> int:
     """Clear some of what a source has not raised since; gives how many. The last call before commit; again until it gives 0."""
+    sql.hold(db, site)
     gone = sql.unseen(db, site, source, before_us, GROUP_ROWS_MAX)
     if gone:
         sql.clear(db, site, [id_ for id_, _ in gone], now_us)
@@ -178,6 +181,7 @@ def note(db: Connection, site: str, ids: Sequence[str], *, by: str, why: str, no
 
 def wake(db: Connection, site: str, now_us: int) -> int:
     """Open findings whose suppression's end has come; gives how many. The last call before commit; again until it gives 0."""
+    sql.hold(db, site)
     rows = sql.ended(db, site, now_us, GROUP_ROWS_MAX)
     for row in rows:
         sql.change(db, site, replace(row, standing=row.standing.at(now_us), by="", why=""))
@@ -220,6 +224,7 @@ def _decided(
         raise InputError("findings", "name the findings that are meant", reason=Reason.INPUT_INVALID)
     if len(wanted) > IDS_MAX:
         raise InputError("findings", f"at most {IDS_MAX} at once", reason=Reason.LIMIT_EXCEEDED)
+    sql.hold(db, site)
     rows = {row.id: row for row in sql.some(db, site, wanted)}
     if len(rows) < len(wanted):
         raise InputError("finding", "there is no such finding", reason=Reason.NOT_FOUND)

@@ -312,7 +312,10 @@ def _to_step_up(request: Request) -> Response:
     """Send a person to prove again who they are; from a form they come back to the page it stands on."""
     after = _here(request)
     if request.method != "GET":
-        from_page = urlsplit(request.headers.get("referer", ""))
+        try:
+            from_page = urlsplit(request.headers.get("referer", ""))
+        except ValueError:  # no address at all
+            from_page = urlsplit("")
         ours = from_page.netloc == request.headers.get("host", "")
         after = quote(from_page.path or "/", safe="/") if ours else "/"
     return RedirectResponse(f"{STEP_UP}?next={after}", 303)
