@@ -30,6 +30,9 @@ SKEW_US = 5 * MINUTE_US
 HOLD_US = 14 * DAY_US
 """An address nobody else was seen with is still its last holder's for this long."""
 
+REPLACED_AFTER_US = DAY_US
+"""A card was silent for this long before another with the same claim is its replacement."""
+
 MARKS_MAX = 32
 """Marks of one kind that an endpoint keeps."""
 

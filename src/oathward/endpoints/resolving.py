@@ -37,7 +37,7 @@ from oathward.endpoints.comparing import (
 from oathward.endpoints.disputing import by_row, check_tags, in_dispute, is_of_other_row
 from oathward.endpoints.flooding import foremost
 from oathward.endpoints.fronting import find_fronting, in_its_segment
-from oathward.endpoints.itself import is_itself
+from oathward.endpoints.itself import check_another, is_itself
 from oathward.endpoints.marks import (
     CLAIMS,
     EXCLUSIVE,
@@ -56,14 +56,11 @@ from oathward.endpoints.noting import (
     place,
     scope,
 )
-from oathward.endpoints.picture import DAY_US, HOUR_US, Key, Known, Picture
+from oathward.endpoints.picture import HOUR_US, REPLACED_AFTER_US, Key, Known, Picture
 from oathward.endpoints.twice import check_names, check_speakers
 
 MOVED_AFTER_US = HOUR_US
 """An endpoint known by its address alone was silent for this long before a claim of it follows to another address."""
-
-REPLACED_AFTER_US = DAY_US
-"""A card was silent for this long before another with the same claim is its replacement."""
 
 SHARED_MAX = 4
 """A claim that so many endpoints have tells nobody from anybody."""
@@ -99,6 +96,7 @@ def _take(picture: Picture, said: Statement) -> None:
     if parent is not None or (is_heard(said) and any(one.kind in PARTS for one in marks.claims)):
         speaker = parent or known
         check_speakers(picture, known, speaker, said, marks)
+        check_another(picture, known, speaker, said, marks)
         picture.behind(known, speaker, said.at_us)
 
 

@@ -124,13 +124,13 @@ def check_speakers(picture: Picture, known: Known, speaker: Known, said: Stateme
         and id_ != speaker.id
         and here.last_us < there.last_us <= said.at_us
         and said.at_us - there.last_us <= RETURNED_WITHIN_US
-        and not _is_one_box(speaker, picture.root(id_))
+        and not is_one_box(speaker, picture.root(id_))
     ]
     if between and not _docks(picture, known, (speaker.id, *between), said.at_us):
         picture.conflict(known, None, marks.claims[0].kind, said.at_us)
 
 
-def _is_one_box(one: Known, other: Known | None) -> bool:
+def is_one_box(one: Known, other: Known | None) -> bool:
     """Whether two that speak are cards of one box."""
     if other is None:
         return False
