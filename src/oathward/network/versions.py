@@ -2,7 +2,7 @@
 
 Rules:
 - What was said goes to conversations between its ends that are TLS and have no version, by whole hours of the days it is said of; hours in which nothing
-  but flows of before went on go with them. One that has a weaker version, or one that nobody said, stays as it is.
+  but flows of before went on go with these. One that has a weaker version, or one that nobody said, stays as it is.
 - Sums are the same before and after: what is taken from one conversation is added to the other in one transaction. Done again it finds nothing.
 - Classes seen in clear text stay where they are: what was clear was not encrypted.
 
@@ -70,10 +70,11 @@ def give(db: Connection, site: str, id_: bytes, tls: str, from_us: int, until_us
     row = db.execute(select(sql.flow_conversation).where(*this).with_for_update()).first()
     if row is None:
         return 0
+    first = from_us // HOUR_US * HOUR_US
     query = select(_TOTAL.hour_us, *(_TOTAL[name] for name in Sums._fields)).where(
-        *(_TOTAL.site == site, _TOTAL.conversation == id_, _TOTAL.hour_us >= from_us // HOUR_US * HOUR_US)
+        *(_TOTAL.site == site, _TOTAL.conversation == id_, _TOTAL.hour_us >= first - HOUR_US)
     )
-    hours = _theirs(db.execute(query.order_by(_TOTAL.hour_us).with_for_update()), until_us)
+    hours = _theirs(db.execute(query.order_by(_TOTAL.hour_us).with_for_update()), first, until_us)
     if hours:
         old = dict(row._mapping)  # noqa: SLF001  its public name
         key = ConversationKey(**{name: old[name] for name in ConversationKey._fields} | {"tls": tls})
@@ -81,12 +82,16 @@ def give(db: Connection, site: str, id_: bytes, tls: str, from_us: int, until_us
     return len(hours)
 
 
-def _theirs(rows: Iterable[Sequence[int]], until_us: int) -> list[tuple[int, ...]]:
-    """Take hours until a time, and those right behind in which no flow began."""
-    found = list[tuple[int, ...]]()
+def _theirs(rows: Iterable[Sequence[int]], from_us: int, until_us: int) -> list[tuple[int, ...]]:
+    """Take hours from a time until another, and those right behind in which no flow began; none in which only flows of before that time went on."""
+    found, before = list[tuple[int, ...]](), -HOUR_US
     for hour, *rest in rows:
-        goes_on = bool(found) and hour == found[-1][0] + HOUR_US and not rest[0]
-        if hour >= until_us and not goes_on:
+        goes_on = hour == before + HOUR_US and not rest[0]
+        if hour < from_us or (goes_on and not found):
+            before = hour
+            continue
+        if hour >= until_us and not (goes_on and found):
             break
         found.append((hour, *rest))
+        before = hour
     return found
