@@ -342,13 +342,13 @@ def _tell(value: dict[str, Any]) -> None:
 def _csv(rows: Sequence[dict[str, Any]]) -> None:
     import csv
 
-    from oathward.governance.sheet import safe
+    from oathward.core.spreadsheet import guarded
 
     if rows:
         writer = csv.writer(sys.stdout)
         writer.writerow(rows[0])
         for row in rows:
-            writer.writerow([safe(_csv_cell(value)) for value in row.values()])
+            writer.writerow([guarded(_csv_cell(value)) for value in row.values()])
 
 
 def _csv_cell(value: object) -> str:

@@ -3,12 +3,12 @@
 Rules:
 - Columns are found by name; an unknown column is an error, since it might have meant something.
 - Every error names the line and the column; with any error nothing is imported.
-- A cell that a spreadsheet would take for a formula is written with a leading apostrophe, and read without it.
+- What a spreadsheet would take for a formula is written with an apostrophe in front, and read without it (``core.spreadsheet``).
 - Values that are several words are separated by ``;``. Dates are days, ``2027-05-31``, UTC. An empty cell says nothing.
 
 Deliberately absent: guessing.
 
-Source: RFC 4180; OWASP "CSV Injection" (cells that begin with = + - @ tab or CR).
+Source: RFC 4180.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 from oathward.core.clock import micros
 from oathward.core.errors import InputError
 from oathward.core.foreign import parsed
+from oathward.core.spreadsheet import guarded, typed
 from oathward.governance.actions import Wanted, agreement_mistakes, merged, mistakes
 from oathward.governance.derive import Key
 from oathward.governance.model import AgreementKind, AgreementRow, EntryKind, EntryRow, Lifecycle
@@ -32,7 +33,6 @@ ROWS_MAX = 20_000
 BYTES_MAX = 16 * 1024 * 1024
 ERRORS_MAX = 1_000
 COLUMNS_MAX = 100
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 ENTRY_COLUMNS = ("kind", "id", "title", "owner", "steward", "state", "classification", "review_due")
 AGREEMENT_COLUMNS = (
@@ -179,13 +179,8 @@ def write(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(out)
     writer.writerow(header)
     for row in rows:
-        writer.writerow([safe(str(cell)) for cell in row])
+        writer.writerow([guarded(str(cell)) for cell in row])
     return out.getvalue()
-
-
-def safe(cell: str) -> str:
-    """Make a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def cells_apart(data: bytes, columns: tuple[str, ...], needed: tuple[str, ...]) -> Cells:
@@ -220,7 +215,7 @@ def cells_of(data: bytes, columns: tuple[str, ...], needed: tuple[str, ...]) -> 
                 why = f"{len(row)} cells under {len(fields)} headers"
                 errors.append(LineError(reader.line_num, "", why))
             elif any(cell.strip() for cell in row):
-                cells = [cell.strip().removeprefix("'") for cell in row]
+                cells = [typed(cell.strip()) for cell in row]
                 rows.append((reader.line_num, dict(zip(fields, cells, strict=False))))
     except csv.Error:
         errors.append(LineError(reader.line_num, "", "not CSV: a quotation mark is open or stands alone"))

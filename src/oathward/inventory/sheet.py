@@ -4,12 +4,12 @@ Rules:
 - Columns are found by name (``COLUMNS`` lists the spellings); an unknown column is an error, since it might have
   meant something.
 - Every error names the line and the column; with any error nothing is imported.
-- A cell that a spreadsheet would take for a formula is written with a leading apostrophe, and read without it.
+- What a spreadsheet would take for a formula is written with an apostrophe in front, and read without it (``core.spreadsheet``).
 - Values that are several words are separated by ``;``.
 
 Deliberately absent: guessing. An empty cell is empty; a kind, an authority or an id is never made up.
 
-Source: RFC 4180; OWASP "CSV Injection" (cells that begin with = + - @ tab or CR).
+Source: RFC 4180.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dataclasses import dataclass
 
 from oathward.core.errors import InputError
 from oathward.core.foreign import parsed
+from oathward.core.spreadsheet import guarded, typed
 from oathward.inventory.model import SETS, TEXTS, Device, Status, check_fields
 
 ROWS_MAX = 100_000
 BYTES_MAX = 64 * 1024 * 1024
 ERRORS_MAX = 1_000
 COLUMNS_MAX = 100
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "id": ("id", "device id", "asset id", "asset tag"),
@@ -145,17 +145,12 @@ def write(devices: Iterable[Device]) -> str:
     return out.getvalue()
 
 
-def safe(cell: str) -> str:
-    """Make a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
 def _cell(value: object) -> str:
     if isinstance(value, frozenset):
-        return safe(";".join(sorted(value)))
+        return guarded(";".join(sorted(value)))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return safe(str(value))
+    return guarded(str(value))
 
 
 def _header(cells: list[str], errors: list[LineError]) -> list[str]:
@@ -183,7 +178,7 @@ def _device(row: list[str], fields: list[str], line: int, errors: list[LineError
     values: dict[str, object] = {}
     for field, raw in zip(fields, row, strict=False):
         cell = raw.strip()
-        cell = cell.removeprefix("'")
+        cell = typed(cell)
         if field:
             try:
                 values |= {field: _value(field, cell)} if cell or field == "authoritative_adt" else {}

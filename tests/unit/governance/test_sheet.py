@@ -1,5 +1,7 @@
 """A CSV file says all its mistakes at once and imports nothing while it has one; what goes out no spreadsheet runs."""
 
+import re
+
 import pytest
 from tests.unit.governance.office import DUA, NOW, REGISTRY
 
@@ -80,6 +82,13 @@ def test_a_formula_comes_back_as_it_went_and_no_spreadsheet_runs_it():
     assert ",'=HYPERLINK(1)" in text
     found = entries(text)
     assert [row.title for row in found.rows] == ["=HYPERLINK(1)", "'quoted"]
+
+
+@pytest.mark.parametrize("title", ["Acme;=HYPERLINK(1)", "Acme; \uff1d1", "Acme|@x", "\uff0bx"])
+def test_no_part_of_a_cell_is_a_formula_where_another_separator_is_usual(title):
+    text = sheet.write(("kind", "id", "title"), [("link", "ehr", title)])
+    assert not re.search(r"(^|[;,|] *)\"?[=+@\uff1d\uff0b]", text, re.MULTILINE)
+    assert [row.title for row in entries(text).rows] == [title]
 
 
 AGREED = "id,party,kind,purposes,destinations,classes,from,until\n"

@@ -1,11 +1,11 @@
 """The inventory as CSV: a row an endpoint, or a row a word of a source.
 
 Rules:
-- What a spreadsheet would take for a formula gets an apostrophe in front; ``lists.cells.unguarded`` takes it off.
+- What a spreadsheet would take for a formula gets an apostrophe in front; ``core.spreadsheet.unguarded`` takes it off.
 - Several values in one cell stand with ``; `` between.
 - Headers are such as the wizard of imports knows.
 
-Source: RFC 4180; OWASP "CSV Injection" (cells that begin with = + - @ tab CR; Excel takes the full-width signs too).
+Source: RFC 4180.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import io
 from collections.abc import Iterable, Iterator
 
 from oathward.core.clock import from_micros, iso
+from oathward.core.spreadsheet import guarded
 from oathward.discovery.exports.entry import Entry
 from oathward.discovery.lists.attributes import ATTRIBUTES
-from oathward.discovery.lists.cells import guarded
 from oathward.discovery.model import MarkKind
 
 _MARKS = {

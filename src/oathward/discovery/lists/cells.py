@@ -5,8 +5,6 @@ Rules:
 - A formula's guard (a leading apostrophe before = + - @) is taken off: so exports are read back the same.
 - A serial number without a maker tells nobody from anybody: it is a fact, and no mark.
 - Words of the site's own list have confidence 1; what others wrote in it of the network (addresses, host names, versions) less.
-
-Source: OWASP "CSV Injection".
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from typing import NamedTuple
 from oathward.core.clock import micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.core.spreadsheet import unguarded
 from oathward.discovery import udi
 from oathward.discovery.cards import eui64, mac, serial
 from oathward.discovery.lists.attributes import ATTRIBUTES, Kind
@@ -48,10 +47,6 @@ MIXED = "mixed"
 _ALONE = tuple(f"{day}{time}" for day in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y") for time in ("", " %H:%M", " %H:%M:%S"))  # fmt: skip
 _DAY_OR_MONTH = re.compile(r"0?(\d{1,2})[/-]0?(\d{1,2})[/-]\d{4}(?: .*)?", re.ASCII)
 _SEPARATED = re.compile(r"[;,|\n]|\s{2,}|\s(?=\S*[:.]\S*[:.])")
-_FORMULA = r"(?=[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20])"  # Excel takes the full-width signs too
-_BEGIN = r"(^|[;,|\t] *)"  # of a cell, or of what would be one where another separator is usual
-_UNSAFE = re.compile(_BEGIN + _FORMULA)
-_GUARDED = re.compile(_BEGIN + "'" + _FORMULA)
 
 
 class Refusal(NamedTuple):
@@ -60,16 +55,6 @@ class Refusal(NamedTuple):
     column: str
     reason: Reason
     why: str
-
-
-def guarded(cell: str) -> str:
-    """Write a cell so that no spreadsheet takes it, or a part of it behind a separator, for a formula: an apostrophe in front."""
-    return _UNSAFE.sub(r"\1'", cell)
-
-
-def unguarded(cell: str) -> str:
-    """Take off the apostrophes that ``guarded`` put in."""
-    return _GUARDED.sub(r"\1", cell) if "'" in cell else cell
 
 
 class Row:

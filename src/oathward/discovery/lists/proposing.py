@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from oathward.core.errors import InputError
+from oathward.core.spreadsheet import unguarded
 from oathward.discovery import udi
 from oathward.discovery.cards import eui64, mac
 from oathward.discovery.lists.attributes import ATTRIBUTES, Kind, folded, named, names_patient
-from oathward.discovery.lists.cells import LIFECYCLE, MIXED, day, is_either, unguarded
+from oathward.discovery.lists.cells import LIFECYCLE, MIXED, day, is_either
 from oathward.discovery.lists.mapping import UNDECIDED, Column, ColumnMap
 from oathward.discovery.lists.opening import Source
 from oathward.discovery.lists.rows import Shape, sample, shape_of

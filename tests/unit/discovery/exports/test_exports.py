@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.core.spreadsheet import guarded, typed, unguarded
 from oathward.discovery.exports import fhir as as_fhir
 from oathward.discovery.exports import mud as as_mud
 from oathward.discovery.exports import netbox as as_netbox
@@ -19,7 +20,6 @@ from oathward.discovery.exports.entry import Entry, Word
 from oathward.discovery.exports.mud import Model, Spoke
 from oathward.discovery.lists import fhir, mud, netbox
 from oathward.discovery.lists.attributes import ATTRIBUTES
-from oathward.discovery.lists.cells import guarded, unguarded
 from oathward.discovery.lists.cmms import LIST as CMMS
 from oathward.discovery.lists.opening import sources
 from oathward.discovery.lists.proposing import propose
@@ -58,7 +58,7 @@ ENTRY = Entry(
     },
     words=(Word("model", "=P1", "zeek.dhcp", T, T, 0.7, True),),
 )
-FORMULA = re.compile(r"(?:^|[;,|\t] *)[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+FORMULA = re.compile(r"(?:^|[;,|\t\r\n] *)[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def statements(format_, data: bytes, **how):
@@ -102,7 +102,7 @@ def test_a_row_comes_back_by_the_wizards_own_mapping():
 @given(st.text(max_size=40) | st.text(alphabet="=+-@'\t;,| a\r\n\uff1d", max_size=12))
 def test_no_cell_is_a_formula_and_each_comes_back(cell):
     assert not FORMULA.search(guarded(cell))
-    assert unguarded(guarded(cell)) == cell
+    assert unguarded(guarded(cell)) == typed(guarded(cell)) == cell
 
 
 def test_every_word_of_every_source_can_be_had():
