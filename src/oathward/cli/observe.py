@@ -300,6 +300,8 @@ def _tell_unread(sources: list[dict[str, Any]]) -> None:
             say(f"{len(names):,} {one if len(names) == 1 else words}: {', '.join(names[:NAMES_MAX])}{more}")
             if state == "unknown" and _has_list(names):
                 print(LISTS_WORDS)
+    for row in [one for one in sources if one["state"] == "known" and one["why"]][:NAMES_MAX]:
+        say(f"{row['name']}: {row['why']}")
 
 
 def _has_list(names: list[str]) -> bool:

@@ -194,6 +194,8 @@ class Run:
                 else:
                     self._note(replace(row, size_bytes=state.st_size), found)
                 return
+            if grows and state and 0 <= size < row.offset and not head_packed(fd):
+                found.why = "it is shorter than when it was read: what it has anew is read once it is longer"
             before = row.offset if grows else row.parts
             begin = row.offset if grows else 0
             seens = self._watched(self.timely(reader.read(begin)), found.name, size)
@@ -202,7 +204,7 @@ class Run:
                 seens = (one for one in seens if says_something(one, row.offset))
             row = self._store_all(seens, found, row, skip=skip, timed=lasting)
             found.held_bytes = reader.held_bytes
-            whole = state is not None and not reader.held_bytes
+            whole = state is not None and not reader.held_bytes and not found.why
             row = replace(row, size_bytes=state.st_size if state is not None and whole else -1)
             if reader.broken:
                 found.refused[Reason.OBSERVED_CUT.code, "file"] += 1

@@ -125,3 +125,16 @@ def test_rows_that_say_more_of_flows_are_counted_as_sessions(site, tmp_path):
         bodies = [json.loads(row[0])["body"] for row in rows_of]
     assert {one.name: (one.flows, one.sessions) for one in rows} == {"conn.log": (2, 0), "ssl.log": (0, 2)}
     assert sorted((one["flows"], one["sessions"]) for one in bodies) == [(0, 2), (2, 0)]
+
+
+def test_a_file_that_became_shorter_and_begins_as_before_is_told(site, tmp_path):
+    """Else what was written to it anew would be missed without a word."""
+    log = tmp_path / "conn.log"
+    begin = "".join(line(n, note="x" * 600) for n in range(8))
+    log.write_text(begin + line(20) + line(21))
+    assert [one.why for one in go(site, log).report.sources] == [""]
+    log.write_text(begin + line(30))
+    for _ in range(2):
+        [found] = go(site, log).report.sources
+        assert (found.state, found.why[:13]) == ("known", "it is shorter")
+    assert kept(site) == (10, 10)
