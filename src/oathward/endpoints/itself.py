@@ -6,8 +6,8 @@ Rules:
 - Nothing else of both contradicts, and no person said that they are two.
 - Another card that gives name and claim as well, before the first was silent for ``REPLACED_AFTER_US``, is a conflict.
 
-What cannot be told: one that takes both name and serial of a device before that one was ever heard. It is told once the device gives both itself; one
-that is heard through its gateway alone from then on may be docked.
+What cannot be told: one that takes both name and serial of a device before that one was ever heard. It is told once the device gives both itself,
+unless the first was silent for a day by then (that is a replacement); a device heard through its gateway alone from then on may be docked.
 """
 
 from __future__ import annotations
