@@ -103,7 +103,7 @@ def main(wanted: list[str]) -> int:
         results = [stepped(name, steps[name]) for name in ("peers",) if name in asked]
         for check in checks:
             result, said = check.result()
-            print(f"\n=== {result[0]}\n{said}{closing(*result)}", flush=True)
+            print(f"\n=== {result[0]}\n{said}{closing(result)}", flush=True)
             results.append(result)
     results += [stepped(name, step) for name, step in steps.items() if name in asked and name != "peers"]
     return summary(results, outcome, time.monotonic() - begin)
@@ -118,7 +118,7 @@ def stepped(name: str, step: Callable[[], bool]) -> Result:
     print(f"\n=== {name}", flush=True)
     begin = time.monotonic()
     result = (name, step(), time.monotonic() - begin)
-    print(closing(*result), flush=True)
+    print(closing(result), flush=True)
     return result
 
 
@@ -132,8 +132,9 @@ def checked(name: str) -> tuple[Result, str]:
         return (name, done == 0, time.monotonic() - begin), said.read().decode(errors="replace")
 
 
-def closing(name: str, done: bool, seconds: float) -> str:  # noqa: FBT001  as a result has it
+def closing(result: Result) -> str:
     """Say how a step ended."""
+    name, done, seconds = result
     return f"=== {name}: {'ok' if done else 'FAILED'} in {seconds:.1f} s"
 
 

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,13 @@ def storage_error(error: DBAPIError | sqlite3.Error) -> StorageError:
     full = "full" in text or "no space" in text
     constraint = type(error).__name__
     return StorageError("database", constraint, reason=Reason.STORAGE_FULL if full else Reason.STORAGE_FAILED)
+
+
+def hold_alone(db: Connection, name: str) -> None:
+    """Let nobody else hold what has this name until the transaction ends; on SQLite the writer is alone anyway."""
+    if db.dialect.name != "sqlite":
+        key = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
+        direct(db, "SELECT pg_advisory_xact_lock(?)", (key,))
 
 
 def create_tables(engine: Engine) -> None:

@@ -32,6 +32,7 @@ MEMORY_BYTES_MAX = 4 << 30
 ANSWER_BYTES_MAX = 24 << 20
 """One resource of FHIR (16 MiB) in Base64 fits in."""
 _BATCH_BYTES = 1 << 20
+_UNSAID = object()
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ def parsed(
         "single": isinstance(given, bytes),
     }
     files = [("file", given)] if isinstance(given, bytes) else given
-    values: list[Any] = [[] if _many(one) else None for one in parts]
+    values: list[Any] = [[] if _many(one) else _UNSAID for one in parts]
     left = ROWS_MAX
     with Parser(
         *(MODULE, asked, _held(files)),
@@ -81,6 +82,8 @@ def parsed(
                     values[number] = _reader(parts[number])(answer["value"])
             except (IndexError, KeyError, TypeError, ValueError) as error:
                 raise odd() from error
+    if any(value is _UNSAID for value in values):
+        raise odd()
     try:
         made: T = _made(kind, [_as(part, value) for part, value in zip(parts, values, strict=True)])
         if check is not None:

@@ -9,20 +9,18 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 
 from sqlalchemy import Engine
 
-from oathward.core.db import direct, read
+from oathward.core.db import hold_alone, read
 
 
 @contextmanager
 def alone(engine: Engine, site: str, what: str = "endpoints") -> Iterator[None]:
     """Hold the inventory of a site, or other work of it; waits for whoever does."""
-    named = int.from_bytes(sha256(f"{what}|{site}".encode()).digest()[:8], "big", signed=True)
     if engine.dialect.name != "sqlite":
         with read(engine) as db:
-            direct(db, "SELECT pg_advisory_xact_lock(?)", (named,))
+            hold_alone(db, f"{what}|{site}")
             yield
         return
     fd = os.open(f"{engine.url.database}.{what}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)

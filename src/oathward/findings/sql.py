@@ -8,7 +8,6 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
@@ -36,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 
-from oathward.core.db import METADATA, direct
+from oathward.core.db import METADATA, hold_alone
 from oathward.core.finding import Standing, State, Step
 from oathward.core.finding_kinds import Severity
 from oathward.findings.model import NOBODY, Filters, Finding, HistoryRow
@@ -137,9 +136,7 @@ def note(db: Connection, site: str, rows: Sequence[HistoryRow]) -> None:
 
 def hold(db: Connection, site: str) -> None:
     """Let nobody else change a site's findings until this transaction ends; on SQLite the writer is alone anyway."""
-    if db.dialect.name != "sqlite":
-        named = int.from_bytes(sha256(f"finding rows|{site}".encode()).digest()[:8], "big", signed=True)
-        direct(db, "SELECT pg_advisory_xact_lock(?)", (named,))
+    hold_alone(db, f"finding rows|{site}")
 
 
 def by_keys(db: Connection, site: str, keys: Iterable[tuple[str, str]]) -> list[Finding]:

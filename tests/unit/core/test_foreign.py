@@ -159,6 +159,8 @@ LIES = [
     ("a key", {"no": "list"}),
     ("a key", None),
     ("a certificate", "z" * 64),
+    ("a certificate",),
+    ("mapping", "cmms", [["a", "tag", ""]]),
 ]
 
 

@@ -87,6 +87,21 @@ def test_a_statement_of_another_form_is_its_name_and_never_json():
     )
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"counter": {"packets": float("inf"), "bytes": 1}},
+        {"match": {"op": "==", "left": {}, "right": 1}},
+        {"limit": {"rate": "many", "per": "second"}},
+        {"snat": 7},
+        {"vmap": {"key": {"concat": 7}, "data": {}}},
+    ],
+)
+def test_a_statement_that_no_nft_writes_is_its_name(odd):
+    (kind,) = odd
+    assert said([odd]) == f"{kind} …"
+
+
 def test_a_long_set_and_a_long_rule_are_cut_and_say_so():
     ports = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": {"set": list(range(1, 100))}}}  # fmt: skip
     assert said([ports]).endswith(f"{ELEMENTS_MAX}, … }}")

@@ -44,7 +44,7 @@ def _statement(kind: str, value: Any) -> str:
     writer = _STATEMENTS.get(kind)
     try:
         return writer(value) if writer else f"{kind} …"
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError, StopIteration):
         return f"{kind} …"
 
 
